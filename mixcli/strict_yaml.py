@@ -1,0 +1,104 @@
+"""Reading the YAML files people write: plain data, small, every mistake told with its file and line."""
+
+from collections.abc import Hashable
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from mixcli.errors import SettingsError
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """A safe loader that also refuses aliases (bombs) and keys given twice (one would be lost silently)."""
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            event = self.peek_event()  # type: ignore[no-untyped-call]  # missing in PyYAML's stubs
+            raise yaml.MarkedYAMLError(
+                problem="aliases (*name) are not allowed", problem_mark=event.start_mark
+            )
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        seen = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if isinstance(key, Hashable) and key in seen:
+                raise yaml.MarkedYAMLError(
+                    problem=f'key "{key}" is given twice', problem_mark=key_node.start_mark
+                )
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+def load_mapping(path: Path, *, max_bytes: int, code: str = "E411") -> dict[str, Any]:
+    """Read one YAML mapping. Raises SettingsError for anything else, with the file and the line."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(max_bytes + 1)
+    except OSError as error:
+        raise SettingsError(f'"{path.name}" cannot be read: {error.strerror}.', code=code) from error
+    if len(content) > max_bytes:
+        raise SettingsError(f'"{path.name}" is larger than {max_bytes} bytes; not read.', code=code)
+    try:
+        document = yaml.load(content.decode("utf-8-sig"), Loader=_StrictLoader)  # a SafeLoader
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = f" line {mark.line + 1}" if mark else ""
+        raise SettingsError(
+            f'"{path.name}"{line}: {error.problem or "not valid YAML"}.', code=code
+        ) from error
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError) as error:
+        raise SettingsError(f'"{path.name}" is not valid YAML text.', code=code) from error
+    if not isinstance(document, dict) or not all(isinstance(key, str) for key in document):
+        raise SettingsError(f'"{path.name}" must hold "key: value" lines.', code=code)
+    return document
+
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def validate(model: type[Model], data: object, *, source: str, code: str = "E411") -> Model:
+    """Check data against a model; the first mistake becomes one line that names the key."""
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        if first["type"] == "extra_forbidden":
+            key = str(first["loc"][-1])
+            near = get_close_matches(key, known_keys(model), n=1)
+            hint = (
+                f'did you mean "{near[0]}"?'
+                if near
+                else f"known keys: {', '.join(sorted(known_keys(model)))}"
+            )
+            raise SettingsError(f'{source}: unknown key "{place}".', code=code, hint=hint) from error
+        shown = repr(first["input"])
+        shown = shown if len(shown) <= 40 else shown[:37] + "…"
+        raise SettingsError(f'{source}: "{place}" is {shown}: {first["msg"]}.', code=code) from error
+
+
+def known_keys(model: type[BaseModel]) -> set[str]:
+    """All field names of a model and of the models inside it."""
+    names: set[str] = set()
+    waiting = [model]
+    seen: set[type[BaseModel]] = set()
+    while waiting:
+        current = waiting.pop()
+        if current in seen:
+            continue
+        seen.add(current)
+        for name, field in current.model_fields.items():
+            names.add(name)
+            waiting += _models_in(field.annotation)
+    return names
+
+
+def _models_in(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for part in getattr(annotation, "__args__", ()) for model in _models_in(part)]

@@ -1,0 +1,120 @@
+"""Settings and presets: what is refused, and what wins over what."""
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mixcli.errors import SettingsError
+from mixcli.settings import (
+    DEFAULT_PRESET,
+    MixSettings,
+    load_preset,
+    override,
+    parse_assignments,
+    preset_names,
+    presets_folder,
+)
+
+# targets and ceilings as the project decided them, with the sources that the presets name
+DECIDED = {
+    "streaming": (-14, -1, "limit"),
+    "premaster": (-18, -3, "gain"),
+    "apple": (-16, -1, "limit"),
+    "broadcast-r128": (-23, -1, "limit"),
+    "broadcast-atsc": (-24, -2, "limit"),
+    "podcast": (-16, -1, "limit"),
+    "cd": (None, -1, "gain"),
+    "loud": (-9, -1, "limit"),
+}
+
+
+def test_every_decided_preset_is_there_and_no_other():
+    assert set(preset_names()) == set(DECIDED)
+    assert DEFAULT_PRESET in DECIDED
+
+
+@pytest.mark.parametrize("name", DECIDED)
+def test_a_preset_has_the_decided_loudness_a_source_and_a_date(name):
+    preset = load_preset(name)
+    lufs, peak, mode = DECIDED[name]
+    assert (preset.mix.lufs, preset.mix.true_peak_dbtp, preset.mix.loudness_mode) == (lufs, peak, mode)
+    assert preset.source
+    assert preset.checked.year >= 2026
+
+
+def test_the_cd_preset_is_44_1_khz_16_bit_and_loud_may_limit_9_db():
+    cd = load_preset("cd").mix
+    assert (cd.sample_rate, cd.bit_depth) == (44_100, "16")
+    assert load_preset("loud").mix.limit_db == 9
+
+
+def test_a_preset_holds_no_path_and_no_device():
+    for path in presets_folder().glob("*.yaml"):
+        assert not {"device", "out", "path", "threads"} & set(yaml.safe_load(path.read_text())["mix"])
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (
+            "description: x\nsource: y\nchecked: 2026-01-01\nmix:\n  true_peek: -1\n",
+            'did you mean "true_peak_dbtp"?',
+        ),
+        ("description: x\nsource: y\nchecked: 2026-01-01\nmix:\n  lufs: loud\n", "\"mix.lufs\" is 'loud'"),
+        ("description: x\nsource: y\nchecked: 2026-01-01\nmix:\n  lufs: .nan\n", '"mix.lufs" is nan'),
+        (
+            "description: x\nsource: y\nchecked: 2026-01-01\nmix: {lufs: -14, lufs: -9}\n",
+            'key "lufs" is given twice',
+        ),
+        ("description: &a x\nsource: *a\n", "aliases"),
+        ("[1, 2]\n", 'must hold "key: value" lines'),
+        ("a: !!python/object/apply:os.getcwd []\n", "line 1"),
+        ("a: [\n", "line 2"),
+        ("[" * 20_000, "not valid YAML"),
+        ("a: " + "9" * 5_000, ""),
+        ("a: " + "x" * 70_000, "larger than 65536 bytes"),
+        ("\x00\x01", "not valid YAML"),
+    ],
+)
+def test_a_wrong_preset_is_refused_in_one_line_that_names_the_file(tmp_path, text, told):
+    path = tmp_path / "mine.yaml"
+    path.write_text(text)
+    with pytest.raises(SettingsError) as caught:
+        load_preset(str(path))
+    said = f"{caught.value.message} {caught.value.hint or ''}"
+    assert "mine.yaml" in said
+    assert told in said
+    assert "\n" not in said
+    assert caught.value.exit_code == 4
+
+
+def test_an_unknown_preset_is_answered_with_the_nearest():
+    with pytest.raises(SettingsError, match="no preset") as caught:
+        load_preset("streming")
+    assert "did you mean streaming?" in caught.value.hint
+
+
+@given(st.text(max_size=200))
+def test_no_text_makes_the_preset_reader_fail_in_another_way(tmp_path_factory, text):
+    path = tmp_path_factory.mktemp("presets") / "any.yaml"
+    path.write_bytes(text.encode("utf-8", "surrogatepass"))
+    with pytest.raises(SettingsError):
+        load_preset(str(path))
+
+
+def test_given_values_win_and_are_checked():
+    assert override(MixSettings(), {"lufs": None}).lufs is None
+    assert override(MixSettings(lufs=-9), {"limit_db": 3}).lufs == -9
+    with pytest.raises(SettingsError, match="limit_db"):
+        override(MixSettings(), {"limit_db": 300})
+
+
+def test_assignments_are_typed_and_unknown_keys_get_the_nearest_name():
+    asked = parse_assignments(["mix.limit_db=9", "bit_depth=16", "lufs=null"])
+    assert asked == {"limit_db": 9, "bit_depth": "16", "lufs": None}
+    with pytest.raises(SettingsError) as caught:
+        parse_assignments(["mix.limit=9"])
+    assert "limit_db" in caught.value.hint
+    with pytest.raises(SettingsError, match='has no "="'):
+        parse_assignments(["limit_db"])
