@@ -1,0 +1,179 @@
+"""Finding the songs below a folder."""
+
+import os
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+
+from mixcli.songs.listing import DEEPEST, Listing, list_folder, path_key, stem_folder_rank
+from mixcli.songs.roles import family_of, match_role
+from mixcli.songs.tokens import common_words, known, split_words
+
+FEWEST_STEMS = 2
+# Folders that hold what was made from a song, or what is no longer part of it.
+NOT_SONGS = {
+    *(
+        "mix",
+        "mixes",
+        "mixdown",
+        "mixdowns",
+        "master",
+        "masters",
+        "bounce",
+        "bounces",
+        "reference",
+        "references",
+    ),
+    *("rough", "roughs", "preview", "previews", "old", "unused", "backup", "backups", "trash"),
+}
+# Wrappers that are no name of a song, whatever else lies beside them.
+WRAPPERS = {
+    "export",
+    "exports",
+    "exported",
+    "files",
+    "wav",
+    "wavs",
+    "full",
+    "session",
+    "media",
+    "consolidated",
+}
+
+
+@dataclass(frozen=True)
+class _Found:
+    folder: Path
+    names: tuple[str, ...]
+
+
+def find_songs(root: Path) -> list[tuple[str, Path]]:
+    """The songs below a folder as (path relative to it with "/", folder), in natural order.
+
+    A song is a folder with at least two stems and no song below it. Folders named like `Stems`, `RAW`, `Audio
+    Files`, `Multitrack` or `Tracks`, folders that are named for a role (`Drums`, `Vox`), and a folder that is
+    alone in another without audio belong to their parent. A folder of finished mixes is no song: one named
+    like `Mixes` or `References`, or one whose files are named for the songs beside it. If the root itself is
+    a song, it is the only one, as ".". Files are judged by their names alone; none is opened.
+    """
+    listings = _walk(root)
+    direct = {listing.folder: usable_names(listing) for listing in listings}
+    songs: dict[Path, _Found] = {}
+    for listing in listings:  # parents come first
+        below_root = listing.folder.relative_to(root).parts
+        if len(direct[listing.folder]) >= FEWEST_STEMS and not any(
+            is_set_aside(Path(part)) for part in below_root
+        ):
+            found = _Found(listing.folder, direct[listing.folder])
+            songs.setdefault(_lift(listing.folder, root), found)
+    for listing in listings:  # one file in each of several folders named for roles is a song as well
+        if listing.folder not in songs and _is_role_tree(listing, direct):
+            songs[listing.folder] = _Found(listing.folder, ())
+    songs = _lift_lone_wrappers(songs, root, direct)
+    songs = {home: song for home, song in songs.items() if not _has_below(home, songs)}
+    songs = {home: song for home, song in songs.items() if not _are_mixes(song, songs, home)}
+    relative = [(home.relative_to(root).as_posix(), home) for home in songs]
+    return sorted(relative, key=lambda item: path_key(item[0]))
+
+
+def is_role_folder(folder: Path) -> bool:
+    """Whether a folder is named for a role and nothing else, such as `Drums`, `02 Bass` or `Lead Vox`."""
+    words = [word for word in split_words(folder.name) if not word.isdigit()]
+    match = match_role(folder.name)
+    known_words = all(known(word) is not None for word in words)
+    return match.role_from != "none" and known_words and family_of(match.role) != "util"
+
+
+def _walk(root: Path) -> list[Listing]:
+    """Every folder from the root down, parents first; links to folders are followed, loops are not."""
+    listings: list[Listing] = []
+    pending = [(root, frozenset({os.path.realpath(root)}))]
+    while pending:
+        folder, above = pending.pop()
+        listing = list_folder(folder)
+        listings.append(listing)
+        for below in reversed(listing.folders):
+            real = os.path.realpath(below)
+            if real not in above and len(above) <= DEEPEST:
+                pending.append((below, above | {real}))
+    return listings
+
+
+def usable_names(listing: Listing) -> tuple[str, ...]:
+    """The names of the audio files of a folder that are not mixes or clicks by name."""
+    names = [path.name for path in listing.audio]
+    common = common_words(names)
+    return tuple(name for name in names if family_of(match_role(name, (), common).role) != "util")
+
+
+def is_set_aside(folder: Path) -> bool:
+    """Whether a folder is named for mixes, or for what is no longer used."""
+    return bool(set(split_words(folder.name)[-1:]) & NOT_SONGS)
+
+
+def _lift(folder: Path, root: Path) -> Path:
+    """The folder whose song the stems in this folder are."""
+    while folder != root and (stem_folder_rank(folder) is not None or is_role_folder(folder)):
+        folder = folder.parent
+    return folder
+
+
+def _is_role_tree(listing: Listing, direct: dict[Path, tuple[str, ...]]) -> bool:
+    rooms = [folder for folder in listing.folders if direct.get(folder) and is_role_folder(folder)]
+    return len(rooms) >= FEWEST_STEMS
+
+
+def _lift_lone_wrappers(
+    songs: dict[Path, _Found], root: Path, direct: dict[Path, tuple[str, ...]]
+) -> dict[Path, _Found]:
+    """Give a song that is alone in a folder without audio to that folder, if none beside it holds several.
+
+    `Artist/Song/` stays where the folders beside `Artist/` have two songs or more; the root stays a library.
+    """
+    while True:
+        children: dict[Path, list[Path]] = defaultdict(list)
+        for home in songs:
+            if home != root:
+                children[home.parent].append(home)
+        crowded = {parent.parent for parent, homes in children.items() if len(homes) > 1 and parent != root}
+        lifted = [
+            homes[0]
+            for parent, homes in children.items()
+            if len(homes) == 1
+            and parent != root
+            and not direct[parent]
+            and not _has_beside(homes[0], direct)
+            and (parent.parent not in crowded or _is_wrapper(homes[0], parent))
+        ]
+        if not lifted:
+            return songs
+        songs = {(home.parent if home in lifted else home): song for home, song in songs.items()}
+
+
+def _is_wrapper(folder: Path, parent: Path) -> bool:
+    words, above = set(split_words(folder.name)), set(split_words(parent.name))
+    return (bool(above) and above <= words) or words <= WRAPPERS
+
+
+def _has_beside(folder: Path, direct: dict[Path, tuple[str, ...]]) -> bool:
+    """Whether another folder in the same parent holds audio, directly or below."""
+    for other, names in direct.items():
+        if names and folder.parent in other.parents and other != folder and folder not in other.parents:
+            return True
+    return False
+
+
+def _has_below(home: Path, songs: dict[Path, _Found]) -> bool:
+    return any(home in other.parents for other in songs)
+
+
+def _are_mixes(song: _Found, songs: dict[Path, _Found], home: Path) -> bool:
+    """Whether every file of a folder is named for another song: one finished mix each."""
+    titles = [split_words(other.name) for other in songs if other != home]
+    return (
+        bool(titles)
+        and bool(song.names)
+        and all(
+            any(title and split_words(name)[: len(title)] == title for title in titles) for name in song.names
+        )
+    )

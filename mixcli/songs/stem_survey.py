@@ -1,0 +1,146 @@
+"""What is measured of a single stem while it streams by.
+
+Legend: T samples, C channels, S segments of a block, F frequency bins.
+"""
+
+import hashlib
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mixcli.audio.loudness import energy_to_lufs, integrated_lufs, lufs_to_energy
+from mixcli.songs.song import Stem
+from mixcli.songs.stem_meters import BandMeter, HopMeter
+
+SILENT_DBFS = -70.0  # a stem whose peak lies below is silent
+ACTIVE_BELOW_LU = (
+    20.0  # hops further below the stem's loudness are pauses (as the range gate of EBU Tech 3342)
+)
+CLIPPED_RUN = 3  # successive samples at full scale: fewer may be a true peak
+# Bits of the integer formats whose full scale can be told from the samples; float32 resolves no more than 24.
+INTEGER_BITS = {"PCM_S8": 8, "PCM_U8": 8, "PCM_16": 16, "PCM_24": 24, "PCM_32": 24}
+
+Block = NDArray[np.float32]
+
+
+@dataclass(frozen=True, kw_only=True)
+class StemSurvey:
+    """What one stem is like.
+
+    Loudness and `hop_energies` (K-weighted mean square per 100 ms, summed over the channels, float32) are
+    those of the stem as it sounds in stereo at unity gain: a mono stem counts as two equal channels.
+    `peak_dbfs`, `dc` (of full scale, the worse channel), `clipped_runs` and `digest` (sha256 of the decoded
+    samples and the rate) are of the file's own samples. `mid_energy` and `side_energy` are sums of squares of
+    (L+R)/2 and (L-R)/2 in the five bands of `BAND_EDGES_HZ`. `active_fraction` is the share of its hops
+    within 20 LU of its loudness.
+    """
+
+    peak_dbfs: float
+    loudness_lufs: float
+    hop_energies: NDArray[np.float32]
+    active_fraction: float
+    mid_energy: tuple[float, ...]
+    side_energy: tuple[float, ...]
+    dual_mono: bool
+    silent: bool
+    clipped_runs: int
+    dc: float
+    digest: str
+
+
+class StemMeter:
+    """Measures one stem: `push_native` takes blocks of its file, `push` the sound at the rate of the mix."""
+
+    def __init__(self, stem: Stem, sample_rate: int) -> None:
+        self._n_channels = stem.n_channels
+        self._loudness = HopMeter(sample_rate, stem.n_channels)
+        self._bands = BandMeter(sample_rate, stem.n_channels)
+        self._digest = hashlib.sha256(f"{stem.sample_rate} {stem.n_channels}".encode())
+        self._peak = 0.0
+        self._sums_C = np.zeros(stem.n_channels)
+        self._n_native = 0
+        self._identical = stem.n_channels == 2
+        bits = {INTEGER_BITS.get(file.subtype) for file in stem.files}
+        known_bits = bits.pop() if len(bits) == 1 else None
+        self._full_scale = 1.0 - 2.0 ** (1 - known_bits) if known_bits else math.inf
+        self._run_C = np.zeros(stem.n_channels, int)
+        self._clipped_runs = 0
+
+    def push_native(self, block_TC: Block) -> None:
+        """Take the next samples of the file, [T, C]."""
+        self._digest.update(np.ascontiguousarray(block_TC).data)
+        self._n_native += len(block_TC)
+        peak = _peak(block_TC)
+        if peak == 0.0:
+            self._run_C[:] = 0
+            return
+        self._peak = max(self._peak, peak)
+        self._sums_C += np.einsum("tc->c", block_TC, dtype=np.float64)
+        if self._identical and not np.array_equal(block_TC[:, 0], block_TC[:, 1]):
+            self._identical = False
+        if peak >= self._full_scale:
+            self._count_clipped(block_TC)
+        else:
+            self._run_C[:] = 0
+
+    def push(self, block_TC: Block) -> bool:
+        """Take the next samples at the rate of the mix, [T, C]; says whether there is any sound in them."""
+        silent = _peak(block_TC) == 0.0
+        self._loudness.push(block_TC, silent=silent)
+        self._bands.push(block_TC, silent=silent)
+        return not silent
+
+    def finish(self) -> StemSurvey:
+        """All measures of the stem."""
+        hops = self._loudness.finish()
+        if self._n_channels == 1:
+            hops = 2 * hops
+        loudness = integrated_lufs(hops)
+        peak_dbfs = 20 * math.log10(self._peak) if self._peak > 0 else -math.inf
+        mid_energy, side_energy = self._bands.finish()
+        return StemSurvey(
+            peak_dbfs=peak_dbfs,
+            loudness_lufs=loudness,
+            hop_energies=hops.astype(np.float32),
+            active_fraction=_active_fraction(hops, loudness),
+            mid_energy=mid_energy,
+            side_energy=side_energy,
+            dual_mono=self._identical and self._peak > 0,
+            silent=peak_dbfs < SILENT_DBFS,
+            clipped_runs=self._clipped_runs,
+            dc=float(np.abs(self._sums_C).max() / max(self._n_native, 1)),
+            digest=self._digest.hexdigest(),
+        )
+
+    def _count_clipped(self, block_TC: Block) -> None:
+        """Count runs of full-scale samples of one sign, also across the borders of blocks."""
+        for channel in range(self._n_channels):
+            signal_T = block_TC[:, channel]
+            state_T = np.where(
+                signal_T >= self._full_scale, 1, np.where(signal_T <= -self._full_scale, -1, 0)
+            )
+            borders = np.flatnonzero(np.diff(state_T)) + 1
+            starts = np.concatenate([[0], borders])
+            lengths = np.diff(np.concatenate([starts, [len(state_T)]]))
+            carried = int(self._run_C[channel])
+            for index, (start, length) in enumerate(zip(starts.tolist(), lengths.tolist(), strict=True)):
+                sign = int(state_T[start])
+                if sign == 0:
+                    continue
+                before = abs(carried) if index == 0 and carried * sign > 0 else 0
+                self._clipped_runs += before < CLIPPED_RUN <= before + length
+            last = int(state_T[-1])
+            joined = abs(carried) if len(starts) == 1 and carried * last > 0 else 0
+            self._run_C[channel] = last * (int(lengths[-1]) + joined)
+
+
+def _peak(block_TC: Block) -> float:
+    return max(float(block_TC.max(initial=0.0)), -float(block_TC.min(initial=0.0)))
+
+
+def _active_fraction(hops: NDArray[np.float64], loudness_lufs: float) -> float:
+    if not len(hops) or not math.isfinite(loudness_lufs):
+        return float(energy_to_lufs(float(hops.max(initial=0.0))) > SILENT_DBFS)
+    return float(np.mean(hops > lufs_to_energy(loudness_lufs - ACTIVE_BELOW_LU)))
