@@ -1,0 +1,119 @@
+"""The recipe: all that is done to every stem, bus and the master, as a file to be edited and rendered."""
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from mixcli.songs.roles import BUSES
+
+SCHEMA: Literal["mixcli.recipe/1"] = "mixcli.recipe/1"
+
+LevelDb = Annotated[float, Field(ge=-120, le=60, allow_inf_nan=False)]
+FrequencyHz = Annotated[float, Field(gt=0, le=200_000, allow_inf_nan=False)]
+FiniteFloat = Annotated[float, Field(allow_inf_nan=False)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+# frequency in Hz: level in dB, interpolated over log frequency, the ends held
+BandCurve = Annotated[dict[FrequencyHz, LevelDb], Field(min_length=1)]
+
+
+def _known_bus(name: str) -> str:
+    if name not in BUSES:
+        raise ValueError(f"no such bus; the buses are {', '.join(BUSES)}")
+    return name
+
+
+BusName = Annotated[str, AfterValidator(_known_bus)]
+
+
+class RecipePart(BaseModel):
+    """Every part of a recipe refuses unknown keys and is never changed in place."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class StemRecipe(RecipePart):
+    """What the console does to one stem, in the order it is done.
+
+    `offset` is silence before the file, in samples at its own rate. `side_from_mid_db` makes a mono stem
+    wide: a decorrelated copy of the mid becomes the side signal, at this level relative to the mid.
+    `side_gain_db` changes the side a stereo stem already has. `reasons` says, per key, why.
+    """
+
+    files: list[str] = Field(min_length=1, max_length=2)
+    role: str
+    bus: BusName
+    offset: int = Field(0, ge=0, lt=2**40)
+    mute: bool = False
+    polarity: Literal[1, -1] = 1
+    gain_db: LevelDb = 0.0
+    high_pass_hz: FrequencyHz | None = None
+    side_from_mid_db: BandCurve | None = None
+    decorrelation_seed: Seed = 0
+    side_gain_db: BandCurve | None = None
+    pan: float = Field(0.0, ge=-1, le=1)
+    reverb_send_db: LevelDb | None = None
+    reasons: dict[str, str] = {}
+
+
+class BusRecipe(RecipePart):
+    """A group of roles. `residual_amount` scales what a network adds to this bus."""
+
+    gain_db: LevelDb = 0.0
+    mute: bool = False
+    residual_amount: float = Field(1.0, ge=0, le=1.5)
+    reasons: dict[str, str] = {}
+
+
+class ReverbRecipe(RecipePart):
+    """The one shared reverb: exponentially decaying noise, of unit energy, so that sends are levels."""
+
+    kind: Literal["plate", "room"] = "plate"
+    decay_s: float = Field(1.2, gt=0.05, le=10)
+    pre_delay_ms: float = Field(20.0, ge=0, le=250)
+    low_cut_hz: FrequencyHz = 250.0
+    high_cut_hz: FrequencyHz = 7000.0
+    return_db: LevelDb = 0.0
+    seed: Seed = 0
+    reasons: dict[str, str] = {}
+
+
+class NetworkRecipe(RecipePart):
+    """The network, if one took part. `sha256` is of its weights."""
+
+    model: str | None = None
+    sha256: str | None = None
+    amount: float = Field(0.0, ge=0, le=1.5)
+    reasons: dict[str, str] = {}
+
+
+class MasterRecipe(RecipePart):
+    """What was asked of the loudness, and the gain it took (solved again whenever the recipe is rendered)."""
+
+    target_lufs: FiniteFloat | None = None
+    true_peak_dbtp: FiniteFloat | None = None
+    mode: Literal["gain", "limit", "measure"] = "limit"
+    limit_db: FiniteFloat = 6.0
+    gain_db: FiniteFloat = 0.0
+    max_reduction_db: FiniteFloat = 0.0
+    reasons: dict[str, str] = {}
+
+
+class Recipe(RecipePart):
+    """Everything that makes a mix, in the order of the signal. The keys of `stems` are the stems' names."""
+
+    format: Literal["mixcli.recipe/1"] = SCHEMA
+    song: str
+    sample_rate: int = Field(ge=8_000, le=384_000)
+    stems: dict[str, StemRecipe]
+    buses: dict[BusName, BusRecipe]
+    reverb: ReverbRecipe = ReverbRecipe()
+    network: NetworkRecipe = NetworkRecipe()
+    master: MasterRecipe = MasterRecipe()
+    excluded: dict[str, str] = {}
+
+    @model_validator(mode="after")
+    def _every_bus_is_there(self) -> "Recipe":
+        for name, stem in self.stems.items():
+            if stem.bus not in self.buses:
+                raise ValueError(f'the bus "{stem.bus}" of the stem "{name}" is not under "buses"')
+        return self

@@ -1,0 +1,130 @@
+"""One channel strip of the console: what a recipe does to one stem, block by block.
+
+Legend: T samples, C channels, N taps. Everything here is linear: a stem's contribution to the mix is its own,
+and scaling the stem scales the contribution.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mixcli.audio.convolution import StreamConvolver
+from mixcli.audio.filters import SosFilter, butterworth_high_pass
+from mixcli.audio.width import curve_fir, n_curve_taps, n_decorrelation_taps, side_from_mid_fir
+from mixcli.console.recipe import BusRecipe, StemRecipe
+from mixcli.errors import SettingsError
+
+HIGHEST_SHARE = 0.49  # of the sample rate, for the high-pass
+SETTLING_PERIODS = 5  # a Butterworth high-pass of second order has died away by 190 dB after so many periods
+
+Block = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class StripBlock:
+    """What a strip gives: `panned_TC` [T, 2] to its bus and `send_T` [T] to the reverb."""
+
+    panned_TC: Block
+    send_T: Block | None
+
+
+class ChannelStrip:
+    """Polarity, gain, high-pass, width, pan and reverb send of one stem.
+
+    The stem is taken apart into mid and side, (L + R) / 2 and (L - R) / 2; a mono stem is all mid. The mid is
+    left alone by the width, so that a mono fold-down of a stem in the centre is the stem itself. The send is
+    the mid after gain and high-pass (post-fader), before the pan: its level does not depend on the pan. The
+    gain of the bus is taken here, which is the same as on the bus because all is linear.
+    """
+
+    def __init__(
+        self, name: str, recipe: StemRecipe, bus: BusRecipe, *, n_channels: int, sample_rate: int
+    ) -> None:
+        self._gain = np.float32(recipe.polarity * db_to_gain(recipe.gain_db + bus.gain_db))
+        self._high_pass = None
+        if recipe.high_pass_hz is not None:
+            check_high_pass(name, recipe.high_pass_hz, sample_rate)
+            sos_S6 = butterworth_high_pass(recipe.high_pass_hz, sample_rate)
+            self._high_pass = SosFilter(sos_S6, n_channels)
+        self._side_filter = None
+        if recipe.side_gain_db is not None and n_channels == 2:
+            self._side_filter = StreamConvolver(curve_fir(recipe.side_gain_db, sample_rate), 1)
+        self._widener = None
+        if recipe.side_from_mid_db is not None:
+            fir_N = side_from_mid_fir(recipe.side_from_mid_db, recipe.decorrelation_seed, sample_rate)
+            self._widener = StreamConvolver(fir_N, 1)
+        self._left_gain, self._right_gain = (np.float32(gain) for gain in pan_gains(recipe.pan))
+        self._send_gain = None
+        if recipe.reverb_send_db is not None:
+            self._send_gain = np.float32(db_to_gain(recipe.reverb_send_db))
+        self._n_silent = 0
+        self._n_memory = memory_of(recipe, sample_rate)
+
+    def push(self, stem_TC: Block) -> StripBlock | None:
+        """Run the next samples of the stem, [T, 1] or [T, 2]; None for a block in which nothing sounds."""
+        if stem_TC.any():
+            self._n_silent = 0
+        elif self._n_silent >= self._n_memory:
+            return None
+        else:
+            self._n_silent += len(stem_TC)
+        stem_TC = stem_TC * self._gain
+        if self._high_pass is not None:
+            stem_TC = self._high_pass.push(stem_TC)
+        mid_T, side_T = split_mid_side(stem_TC)
+        if side_T is not None and self._side_filter is not None:
+            side_T = self._side_filter.push(side_T[:, None])[:, 0]
+        if self._widener is not None:
+            made_T = self._widener.push(mid_T[:, None])[:, 0]
+            side_T = made_T if side_T is None else side_T + made_T
+        panned_TC = np.empty((len(mid_T), 2), np.float32)
+        if side_T is None:
+            np.multiply(mid_T, self._left_gain, out=panned_TC[:, 0])
+            np.multiply(mid_T, self._right_gain, out=panned_TC[:, 1])
+        else:
+            np.multiply(mid_T + side_T, self._left_gain, out=panned_TC[:, 0])
+            np.multiply(mid_T - side_T, self._right_gain, out=panned_TC[:, 1])
+        return StripBlock(panned_TC, None if self._send_gain is None else mid_T * self._send_gain)
+
+
+def memory_of(recipe: StemRecipe, sample_rate: int) -> int:
+    """How many samples back a strip's output may depend on its input: filters and FIR lengths."""
+    n_samples = 0
+    if recipe.high_pass_hz is not None:
+        n_samples += math.ceil(SETTLING_PERIODS * sample_rate / recipe.high_pass_hz)
+    n_side_taps = 0
+    if recipe.side_gain_db is not None:
+        n_side_taps = n_curve_taps(sample_rate)
+    if recipe.side_from_mid_db is not None:
+        n_side_taps = n_curve_taps(sample_rate) + n_decorrelation_taps(sample_rate)
+    return n_samples + n_side_taps
+
+
+def split_mid_side(stem_TC: Block) -> tuple[Block, Block | None]:
+    """Mid and side of a stereo stem, each [T]; a mono stem is its own mid and has no side."""
+    if stem_TC.shape[1] == 1:
+        return stem_TC[:, 0], None
+    half = np.float32(0.5)
+    return (stem_TC[:, 0] + stem_TC[:, 1]) * half, (stem_TC[:, 0] - stem_TC[:, 1]) * half
+
+
+def pan_gains(pan: float) -> tuple[float, float]:
+    """Gains of left and right for a pan from -1 to 1: constant power, both 1 in the centre."""
+    if pan == 0:
+        return 1.0, 1.0  # exactly, so that a stem in the centre is not touched
+    angle = (pan + 1) * math.pi / 4
+    return math.sqrt(2) * math.cos(angle), math.sqrt(2) * math.sin(angle)
+
+
+def db_to_gain(level_db: float) -> float:
+    """The factor of a level."""
+    return float(10 ** (level_db / 20))
+
+
+def check_high_pass(name: str, frequency_hz: float, sample_rate: int) -> None:
+    """Raise SettingsError where a high-pass does not lie below half the sample rate."""
+    if frequency_hz > HIGHEST_SHARE * sample_rate:
+        message = f'"{name}": high_pass_hz is {frequency_hz:g}, which is too high at {sample_rate} Hz.'
+        raise SettingsError(message, code="E411", hint=f"at most {HIGHEST_SHARE * sample_rate:.0f}.")
