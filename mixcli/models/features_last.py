@@ -1,0 +1,70 @@
+"""Layers for features that lie last in memory, `[B, T, F]`: about twice as fast on a CPU as `[B, F, T]`.
+
+Letters: B batch, T frames, F features, J taps.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+HALF_BAND_TAPS = 12  # taps beside the centre of the fixed half-band filter (23 in all, every second one zero)
+HALF_BAND_BETA = 5.0  # of its Kaiser window
+
+
+def half_band_taps() -> Tensor:
+    """Make the taps `[J]` that tell the value between two samples: a Kaiser-windowed sinc, its sum 1."""
+    position_J = torch.arange(HALF_BAND_TAPS, dtype=torch.float64) - (HALF_BAND_TAPS - 1) / 2
+    edge = HALF_BAND_TAPS / 2  # at the doubled rate the window reaches one tap beyond the outermost of these
+    beta = torch.tensor(HALF_BAND_BETA, dtype=torch.float64)
+    window_J = torch.special.i0(beta * torch.sqrt(1 - (position_J / edge) ** 2)) / torch.special.i0(beta)
+    taps_J = torch.sinc(position_J) * window_J
+    unit_J: Tensor = taps_J / taps_J.sum()
+    return unit_J.to(torch.get_default_dtype())
+
+
+def convolve(features_BTF: Tensor, conv: nn.Conv1d, *, padding: int | None = None) -> Tensor:
+    """Run a convolution, `[B, T, F]` to `[B, T', F']`, with its own zero padding or with the one given.
+
+    A 2-D convolution of height 1 is what has fast kernels for this layout.
+    """
+    if padding is None:
+        padding = int(conv.padding[0])
+    weight_FF1J = conv.weight.unsqueeze(2)
+    stride = (1, conv.stride[0])
+    return _flat(functional.conv2d(_as_image(features_BTF), weight_FF1J, conv.bias, stride, (0, padding)))
+
+
+def filter_features(features_BTF: Tensor, taps: Tensor, stride: int = 1) -> Tensor:
+    """Correlate each feature with its taps, `[J]` or `[F, J]`: T − J + 1 frames, or every `stride`-th."""
+    n_features, n_taps = features_BTF.shape[2], taps.shape[-1]
+    taps_FJ = taps.to(features_BTF.dtype).expand(n_features, n_taps).contiguous()
+    # With these strides the weights count as "features last" too; otherwise the kernel is ten times slower.
+    taps_F11J = taps_FJ.as_strided((n_features, 1, 1, n_taps), (n_taps, 1, n_taps, 1))
+    return _flat(functional.conv2d(_as_image(features_BTF), taps_F11J, stride=(1, stride), groups=n_features))
+
+
+def double(features_BTF: Tensor, taps: Tensor) -> Tensor:
+    """Double the rate: each frame is followed by the value between it and the next, 2·(T − J + 1) frames.
+
+    The first frame given out is number J/2 − 1, the first that has enough neighbours.
+    """
+    before = taps.shape[-1] // 2 - 1
+    between_BTF = filter_features(features_BTF, taps)
+    frames_BTF = features_BTF[:, before : before + between_BTF.shape[1]]
+    return torch.stack([frames_BTF, between_BTF], dim=2).flatten(1, 2)
+
+
+def _as_image(features_BTF: Tensor) -> Tensor:
+    return features_BTF.transpose(1, 2).unsqueeze(2)
+
+
+def _flat(features_BF1T: Tensor) -> Tensor:
+    return features_BF1T.squeeze(2).transpose(1, 2)
+
+
+def low_pass_taps(half_band_J: Tensor) -> Tensor:
+    """Make the half-band filter before a halving: half the sample, half what its neighbours say is there."""
+    taps_J = half_band_J.new_zeros(2 * half_band_J.shape[0] - 1)
+    taps_J[::2] = 0.5 * half_band_J
+    taps_J[half_band_J.shape[0] - 1] = 0.5
+    return taps_J

@@ -1,0 +1,114 @@
+"""Reading the files that hold weights, with sizes and names checked first. Nothing in them is ever run."""
+
+import hashlib
+import json
+import math
+import pickle
+import struct
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from mixcli.errors import CheckpointError
+
+MAX_HEADER_BYTES = 1024 * 1024  # of a safetensors file; ours need about 6 kB
+MAX_WEIGHTS_BYTES = 4 * 1024**3
+FLOAT32_BYTES = 4
+
+
+def read_safetensors(path: Path, expected: dict[str, tuple[int, ...]]) -> tuple[dict[str, Tensor], str]:
+    """Read weights that must have exactly these names and shapes, as 32-bit floats; also the file's sha256.
+
+    The header is compared with what is expected, and the file's size with the header, before the weights
+    are read. Raises CheckpointError E404.
+    """
+    n_data = sum(FLOAT32_BYTES * math.prod(shape) for shape in expected.values())
+    if n_data > MAX_WEIGHTS_BYTES:
+        raise _damaged(path, f"its network would take {n_data} bytes")
+    try:
+        with path.open("rb") as file:
+            n_file = file.seek(0, 2)
+            file.seek(0)
+            first = file.read(8)
+            (n_header,) = struct.unpack("<Q", first) if len(first) == 8 else (0,)
+            if not 2 <= n_header <= min(MAX_HEADER_BYTES, n_file - 8):
+                raise _damaged(path, "its header is cut short or too large")
+            header = file.read(n_header)
+            _check_header(path, header, expected)
+            if n_file != 8 + n_header + n_data:
+                raise _damaged(path, f"{n_file} bytes, where its network needs {8 + n_header + n_data}")
+            content = first + header + file.read(n_data + 1)
+    except OSError as error:
+        raise CheckpointError(f'"{path.name}" cannot be read: {error.strerror}.', code="E404") from error
+    try:
+        return safetensors.torch.load(content), hashlib.sha256(content).hexdigest()
+    except safetensors.SafetensorError as error:
+        raise _damaged(path, "not a safetensors file") from error
+
+
+def _check_header(path: Path, header: bytes, expected: dict[str, tuple[int, ...]]) -> None:
+    """Compare names, shapes and types of a safetensors header with what a network needs."""
+
+    def refuse_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        if len({key for key, _ in pairs}) != len(pairs):
+            raise ValueError("a tensor is named twice")
+        return dict(pairs)
+
+    try:
+        tensors = json.loads(header.decode("utf-8"), object_pairs_hook=refuse_twice)
+    except (ValueError, RecursionError) as error:
+        raise _damaged(path, "its header is not valid") from error
+    if not isinstance(tensors, dict):
+        raise _damaged(path, "its header is not valid")
+    tensors.pop("__metadata__", None)
+    for name in expected:
+        if name not in tensors:
+            raise _damaged(path, f'"{name}" is missing')
+    for name, entry in tensors.items():
+        if name not in expected:
+            raise _damaged(path, f"{name[:60]!r} does not belong to its network")
+        found = (entry.get("dtype"), entry.get("shape")) if isinstance(entry, dict) else None
+        if found != ("F32", list(expected[name])):
+            raise _damaged(path, f'"{name}" has another shape or type')
+
+
+def read_training_checkpoint(path: Path) -> tuple[Any, str]:
+    """Read what `torch.save` wrote, as plain data and tensors on the CPU only; also the file's sha256.
+
+    torch.save stores without compression, so whatever claims to be larger inside than the file is (a zip
+    bomb) is refused before it is read. Raises CheckpointError E403 for anything but plain data, E404 if
+    unreadable.
+    """
+    hint = f"mixcli models convert {path.name} (only if you trust it)"
+    unsafe = CheckpointError(f'"{path.name}" holds more than weights; not loaded.', code="E403", hint=hint)
+    try:
+        with path.open("rb") as file:
+            n_file = file.seek(0, 2)
+            with zipfile.ZipFile(file) as archive:
+                entries = archive.infolist()
+            stored = all(entry.compress_type == zipfile.ZIP_STORED for entry in entries)
+            n_inside = sum(entry.file_size for entry in entries)
+            if not stored or n_inside > n_file or n_file > MAX_WEIGHTS_BYTES:
+                raise unsafe
+            file.seek(0)
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+            file.seek(0)
+            return torch.load(file, map_location="cpu", weights_only=True), sha256
+    except OSError as error:
+        raise CheckpointError(f'"{path.name}" cannot be read: {error.strerror}.', code="E404") from error
+    except zipfile.BadZipFile as error:
+        # torch also knows two older formats; neither is one that mixcli writes.
+        raise unsafe from error
+    except pickle.UnpicklingError as error:
+        raise unsafe from error
+    except (RuntimeError, ValueError, KeyError, TypeError, IndexError, EOFError, AttributeError) as error:
+        raise _damaged(path, "not a checkpoint that can be read") from error
+
+
+def _damaged(path: Path, reason: str) -> CheckpointError:
+    return CheckpointError(f'"{path.name}" is damaged or of another model: {reason}.', code="E404")
