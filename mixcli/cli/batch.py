@@ -1,0 +1,115 @@
+"""`mixcli batch`: every song of a library."""
+
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mixcli.cli.options import OUTPUT, MixOptions, takes_mix_options
+from mixcli.cli.show import line, loudness_lines, progress_bar, result_line, show_notices
+from mixcli.errors import UsageError
+
+if TYPE_CHECKING:
+    from mixcli.mixing.request import Progress
+    from mixcli.mixing.result import MixFailure, MixResult
+
+SOME_FAILED = 10
+
+LibraryFolder = Annotated[
+    Path,
+    typer.Argument(metavar="LIBRARY", help="A folder with songs somewhere below it.", show_default=False),
+]
+BatchOut = Annotated[
+    Path,
+    typer.Option(
+        "-o", "--out", metavar="DIR", help="Where the mixes go; folders are kept.", rich_help_panel=OUTPUT
+    ),
+]
+
+
+@takes_mix_options
+def batch(library: LibraryFolder, out: BatchOut = Path("mixes"), *, options: MixOptions) -> None:
+    """Mix every song below a folder, one after the other.
+
+    Mixes whose stems and settings have not changed are skipped.
+
+    A song that fails is reported and the rest go on (exit code 10).
+
+    The same command again does what is left.
+    """
+    if options.recipe is not None:
+        raise UsageError("--recipe belongs to one song.", code="E208", hint="mixcli mix SONG --recipe FILE")
+    from mixcli.batching.run import plan_batch, run_batch
+    from mixcli.cli.request import build_request
+
+    request = build_request(library, out, options, if_exists="skip")
+    songs = plan_batch(library, out, request)
+    if [song.relative for song in songs] == ["."] and options.quiet < 2:
+        line(f'warning[W306]: "{songs[0].label}" is one song; mixing it.')
+    if options.dry_run:
+        for song in songs:
+            result_line(song.label)
+        return
+    outcomes = []
+    with progress_bar(quiet=options.quiet, verbose=options.verbose) as on_progress:
+
+        def announce(index: int, song: object) -> "Progress | None":
+            if on_progress is None and options.verbose:
+                line(f"[{index + 1}/{len(songs)}] {songs[index].label}")
+            return on_progress
+
+        for index, outcome in enumerate(run_batch(songs, announce)):
+            outcomes.append(outcome)
+            show_outcome(songs[index].label, outcome, options, log=out / "batch.log")
+    finish(outcomes, options)
+
+
+def show_outcome(relative: str, outcome: "MixResult | MixFailure", options: MixOptions, *, log: Path) -> None:
+    """One song's line: its path on stdout when made, its failure on stderr; tracebacks go to the log."""
+    from mixcli.mixing.result import MixFailure
+
+    if isinstance(outcome, MixFailure):
+        if outcome.error is not None:
+            if options.quiet < 2:
+                line(f"{relative}: error[{outcome.error.code}]: {outcome.error.message}")
+                if outcome.error.hint:
+                    line(f"  hint: {outcome.error.hint}")
+        else:
+            log.parent.mkdir(parents=True, exist_ok=True)
+            with log.open("a", encoding="utf-8") as file:
+                file.write(f"{relative}\n{outcome.traceback}\n")
+            line(f"{relative}: error[E100]: a bug in mixcli; the traceback is in {log}")
+        return
+    show_notices(outcome.notices, quiet=options.quiet or 1, verbose=options.verbose, prefix=f"{relative}: ")
+    if outcome.status == "skipped":
+        if options.verbose:
+            line(f"{relative}: up to date")
+        return
+    if not options.quiet:
+        line(f"{relative}: {'; '.join(loudness_lines(outcome))}")
+    if not options.json:
+        result_line(str(outcome.paths.audio))
+
+
+def finish(outcomes: list["MixResult | MixFailure"], options: MixOptions) -> None:
+    """The counts, the JSON document, and exit code 10 when a song failed."""
+    from mixcli import __version__
+    from mixcli.mixing.result import MixFailure, failure_document, result_document, to_json
+
+    counts = Counter("failed" if isinstance(each, MixFailure) else each.status for each in outcomes)
+    if options.json:
+        documents = [
+            failure_document(each) if isinstance(each, MixFailure) else result_document(each)
+            for each in outcomes
+        ]
+        tally = {"ok": counts["ok"], "skipped": counts["skipped"], "failed": counts["failed"]}
+        document = {"schema": "mixcli.batch/1", "mixcli": __version__, "counts": tally, "songs": documents}
+        sys.stdout.write(to_json(document))
+    if options.quiet < 2:
+        line(f"{counts['ok']} mixed, {counts['skipped']} up to date, {counts['failed']} failed")
+    if counts["failed"]:
+        if options.quiet < 1:
+            line("the same command again tries the failed songs once more")
+        raise typer.Exit(SOME_FAILED)

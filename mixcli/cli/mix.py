@@ -1,0 +1,64 @@
+"""`mixcli mix`: one song folder into one finished mix."""
+
+import shutil
+import sys
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from mixcli.cli.options import MixOptions, OutPath, SongFolder, takes_mix_options
+from mixcli.cli.show import progress_bar, result_line, show_notices, show_plan, show_result
+from mixcli.errors import UsageError
+
+if TYPE_CHECKING:
+    from mixcli.mixing.request import MixRequest
+
+
+@takes_mix_options
+def mix(song: SongFolder, out: OutPath = None, *, options: MixOptions) -> None:
+    """Mix one folder of stems to stereo.
+
+    Beside the mix lie the recipe (all that was done, to edit and render again with --recipe)
+
+    and the result as JSON. The path of the mix goes to stdout, everything else to stderr.
+    """
+    from mixcli.cli.request import build_request
+
+    request = build_request(song, out, options, if_exists="error")
+    if out == Path("-"):
+        _mix_to_stdout(replace(request, out=None), options)
+        return
+    _mix_to_file(request, options)
+
+
+def _mix_to_file(request: "MixRequest", options: MixOptions) -> None:
+    from mixcli.mixing.mix_song import mix_song, plan_only
+    from mixcli.mixing.result import result_document, to_json
+
+    with progress_bar(quiet=options.quiet, verbose=options.verbose) as on_progress:
+        result = (plan_only if options.dry_run else mix_song)(request, on_progress)
+    show_notices(result.notices, quiet=options.quiet, verbose=options.verbose)
+    if options.json:
+        sys.stdout.write(to_json(result_document(result)))
+    elif options.dry_run:
+        show_plan(result)
+    else:
+        show_result(result, quiet=options.quiet)
+        result_line(str(result.paths.audio))
+
+
+def _mix_to_stdout(request: "MixRequest", options: MixOptions) -> None:
+    """Mix into a temporary folder, then copy the file: a pipe gets a whole WAV or nothing."""
+    if options.json or options.dry_run or options.terms != "none" or options.format not in (None, "wav"):
+        raise UsageError('"-o -" writes one WAV and nothing else.', code="E207", hint="give -o a folder.")
+    from mixcli.mixing.mix_song import mix_song
+
+    with TemporaryDirectory(prefix="mixcli-") as folder:
+        asked = {**request.settings, "format": "wav"}
+        result = mix_song(replace(request, out=Path(folder, "mix.wav"), settings=asked))
+        show_notices(result.notices, quiet=options.quiet, verbose=options.verbose)
+        show_result(result, quiet=options.quiet)
+        with result.paths.audio.open("rb") as file:
+            shutil.copyfileobj(file, sys.stdout.buffer)
+        sys.stdout.buffer.flush()

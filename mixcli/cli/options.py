@@ -1,0 +1,276 @@
+"""The options that `mix` and `batch` share, each documented once."""
+
+import functools
+import inspect
+from collections.abc import Callable
+from dataclasses import MISSING, dataclass, fields
+from pathlib import Path
+from typing import Annotated, get_type_hints
+
+import typer
+
+OUTPUT, INPUT, BALANCE, LOUDNESS, NETWORK, RUN = "Output", "Input", "Balance", "Loudness", "Network", "Run"
+
+SongFolder = Annotated[Path, typer.Argument(metavar="SONG", help="A folder of stems.", show_default=False)]
+OutPath = Annotated[
+    Path | None,
+    typer.Option(
+        "-o",
+        "--out",
+        metavar="PATH",
+        help='Folder, or a file ending in .wav or .flac; "-" writes WAV to stdout. [default: mixes]',
+        rich_help_panel=OUTPUT,
+        show_default=False,
+    ),
+]
+Name = Annotated[
+    str,
+    typer.Option(
+        "--name",
+        metavar="TEMPLATE",
+        help="File name from {song} {preset} {model} {bits}.",
+        rich_help_panel=OUTPUT,
+    ),
+]
+Format = Annotated[
+    str | None,
+    typer.Option("--format", metavar="wav|flac", help="File format.", rich_help_panel=OUTPUT),
+]
+BitDepth = Annotated[
+    str | None,
+    typer.Option(
+        "--bit-depth", metavar="16|24|32f", help="Word length; 32f is float.", rich_help_panel=OUTPUT
+    ),
+]
+SampleRate = Annotated[
+    str | None,
+    typer.Option(
+        "--sample-rate",
+        metavar="HZ|source",
+        help="Rate of the mix; source: as most stems.",
+        rich_help_panel=OUTPUT,
+    ),
+]
+IfExists = Annotated[
+    str | None,
+    typer.Option(
+        "--if-exists",
+        metavar="error|skip|overwrite|number",
+        help="What to do when the mix is there already.",
+        rich_help_panel=OUTPUT,
+    ),
+]
+Force = Annotated[
+    bool, typer.Option("-f", "--force", help="Same as --if-exists overwrite.", rich_help_panel=OUTPUT)
+]
+TermsKind = Annotated[
+    str,
+    typer.Option(
+        "--terms",
+        metavar="none|stems|buses",
+        help="Also write every term of the mix as 32-bit float files that sum to it.",
+        rich_help_panel=OUTPUT,
+    ),
+]
+Report = Annotated[
+    str,
+    typer.Option("--report", metavar="none", help="Pictures and players; none yet.", rich_help_panel=OUTPUT),
+]
+Include = Annotated[
+    list[str] | None,
+    typer.Option("--include", metavar="GLOB", help="Only these files.", rich_help_panel=INPUT),
+]
+Exclude = Annotated[
+    list[str] | None,
+    typer.Option("--exclude", metavar="GLOB", help="Not these files.", rich_help_panel=INPUT),
+]
+Recursive = Annotated[
+    bool,
+    typer.Option("-r", "--recursive", help="Stems lie in folders below the song's.", rich_help_panel=INPUT),
+]
+Role = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--role",
+        metavar="PATTERN=ROLE",
+        help='Set a role: --role "Audio 12*=perc.hand".',
+        rich_help_panel=INPUT,
+    ),
+]
+NoPair = Annotated[
+    bool, typer.Option("--no-pair", help="Do not join left and right files.", rich_help_panel=INPUT)
+]
+Downmix = Annotated[
+    bool, typer.Option("--downmix", help="Fold stems of more than two channels.", rich_help_panel=INPUT)
+]
+AllowSingle = Annotated[
+    bool, typer.Option("--allow-single", help="Mix a song of one stem.", rich_help_panel=INPUT)
+]
+SkipBad = Annotated[
+    bool, typer.Option("--skip-bad", help="Leave broken stems out, with a warning.", rich_help_panel=INPUT)
+]
+Gain = Annotated[
+    list[str] | None,
+    typer.Option("--gain", metavar="ROLE=DB", help="Add dB: --gain vox.lead=+1.5", rich_help_panel=BALANCE),
+]
+Pan = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--pan", metavar="ROLE=-1..1", help="Set the position: --pan keys=-0.4", rich_help_panel=BALANCE
+    ),
+]
+Mute = Annotated[
+    list[str] | None, typer.Option("--mute", metavar="ROLE", help="Leave out.", rich_help_panel=BALANCE)
+]
+Solo = Annotated[
+    list[str] | None,
+    typer.Option("--solo", metavar="ROLE", help="Leave out the rest.", rich_help_panel=BALANCE),
+]
+RecipeFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--recipe", metavar="FILE", help="Render this recipe; no rule is consulted.", rich_help_panel=BALANCE
+    ),
+]
+PresetName = Annotated[
+    str | None,
+    typer.Option(
+        "-p",
+        "--preset",
+        metavar="NAME|FILE",
+        help="Where the mix is going; mixcli presets list. [default: streaming]",
+        rich_help_panel=LOUDNESS,
+        envvar="MIXCLI_PRESET",
+    ),
+]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Any setting: --set mix.limit_db=9", rich_help_panel=RUN),
+]
+Lufs = Annotated[
+    str | None,
+    typer.Option("--lufs", metavar="LUFS|off", help="Integrated loudness.", rich_help_panel=LOUDNESS),
+]
+TruePeak = Annotated[
+    float | None,
+    typer.Option("--true-peak", metavar="DBTP", help="Ceiling.", rich_help_panel=LOUDNESS),
+]
+LoudnessMode = Annotated[
+    str | None,
+    typer.Option(
+        "--loudness-mode",
+        metavar="gain|limit|measure",
+        help="gain: no limiter; limit: up to 6 dB of it; measure: leave the level.",
+        rich_help_panel=LOUDNESS,
+    ),
+]
+Model = Annotated[
+    str | None,
+    typer.Option(
+        "-m", "--model", metavar="NAME|PATH", help="The network that takes part.", rich_help_panel=NETWORK
+    ),
+]
+Amount = Annotated[
+    float | None,
+    typer.Option(
+        "--amount",
+        metavar="0..1.5",
+        help="How much of the network; 0: the console alone.",
+        rich_help_panel=NETWORK,
+    ),
+]
+Start = Annotated[
+    str | None,
+    typer.Option("--start", metavar="T", help="Begin here: 90, 1:30 or 90s.", rich_help_panel=RUN),
+]
+Duration = Annotated[
+    str | None, typer.Option("--duration", metavar="T", help="Mix only this long.", rich_help_panel=RUN)
+]
+Strict = Annotated[
+    bool, typer.Option("--strict", help="A missed loudness fails with exit code 7.", rich_help_panel=RUN)
+]
+DryRun = Annotated[
+    bool, typer.Option("-n", "--dry-run", help="Show what would be done; write nothing.", rich_help_panel=RUN)
+]
+Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.", rich_help_panel=RUN)]
+Quiet = Annotated[
+    int,
+    typer.Option(
+        "-q", "--quiet", count=True, help="Warnings and errors only; -qq: none.", rich_help_panel=RUN
+    ),
+]
+Verbose = Annotated[
+    int, typer.Option("-v", "--verbose", count=True, help="Details; -vv: tracebacks.", rich_help_panel=RUN)
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class MixOptions:
+    """What was typed, as typed; `None` means that an option was not given."""
+
+    name: Name = "{song}"
+    format: Format = None
+    bit_depth: BitDepth = None
+    sample_rate: SampleRate = None
+    if_exists: IfExists = None
+    force: Force = False
+    terms: TermsKind = "none"
+    report: Report = "none"
+    include: Include = None
+    exclude: Exclude = None
+    recursive: Recursive = False
+    role: Role = None
+    no_pair: NoPair = False
+    downmix: Downmix = False
+    allow_single: AllowSingle = False
+    skip_bad: SkipBad = False
+    gain: Gain = None
+    pan: Pan = None
+    mute: Mute = None
+    solo: Solo = None
+    recipe: RecipeFile = None
+    preset: PresetName = None
+    lufs: Lufs = None
+    true_peak: TruePeak = None
+    loudness_mode: LoudnessMode = None
+    model: Model = None
+    amount: Amount = None
+    set_: Set = None
+    start: Start = None
+    duration: Duration = None
+    strict: Strict = False
+    dry_run: DryRun = False
+    json: Json = False
+    quiet: Quiet = 0
+    verbose: Verbose = 0
+
+
+def takes_mix_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command that has a parameter `options: MixOptions` all of them as options of its own.
+
+    Typer reads a function's signature; the shared options are spelled out in it once, here.
+    """
+    own = [each for each in inspect.signature(command).parameters.values() if each.name != "options"]
+    hints = get_type_hints(command, include_extras=True)
+    shared_hints = get_type_hints(MixOptions, include_extras=True)
+    own = [each.replace(annotation=hints[each.name], kind=inspect.Parameter.KEYWORD_ONLY) for each in own]
+    shared = [
+        inspect.Parameter(
+            field.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=None if field.default is MISSING else field.default,
+            annotation=shared_hints[field.name],
+        )
+        for field in fields(MixOptions)
+    ]
+    names = {each.name for each in shared}
+
+    @functools.wraps(command)
+    def wrapper(**given: object) -> None:
+        typed = {key: value for key, value in given.items() if key in names}
+        rest = {key: value for key, value in given.items() if key not in names}
+        command(**rest, options=MixOptions(**typed))  # type: ignore[arg-type]  # Typer has checked the types
+
+    wrapper.__signature__ = inspect.Signature([*own, *shared])  # type: ignore[attr-defined]  # read by Typer
+    wrapper.__annotations__ = {each.name: each.annotation for each in [*own, *shared]}
+    return wrapper

@@ -1,0 +1,47 @@
+"""`mixcli presets`: what a mix can be made for."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mixcli.cli.show import result_line
+
+presets = typer.Typer(help="List, show and check presets.", no_args_is_help=True)
+
+PresetArgument = Annotated[str, typer.Argument(metavar="NAME|FILE", show_default=False)]
+
+
+@presets.command("list")
+def list_presets(json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False) -> None:
+    """All presets, with what they are for."""
+    from mixcli.mixing.result import to_json
+    from mixcli.settings import load_preset, preset_names
+
+    found = {name: load_preset(name) for name in preset_names()}
+    if json:
+        rows = [{"name": name, **preset.model_dump(mode="json")} for name, preset in found.items()]
+        sys.stdout.write(to_json({"schema": "mixcli.presets/1", "presets": rows}))
+        return
+    width = max(map(len, found), default=0)
+    for name, preset in found.items():
+        result_line(f"{name.ljust(width)}  {preset.description}")
+
+
+@presets.command("show")
+def show_preset(name: PresetArgument) -> None:
+    """A preset as YAML, to redirect into a file of your own."""
+    from mixcli.settings import load_preset, preset_path
+
+    load_preset(name)
+    sys.stdout.write(preset_path(name).read_text("utf-8"))
+
+
+@presets.command("validate")
+def validate_preset(name: PresetArgument) -> None:
+    """Check a preset file; the first mistake is named with its line or key."""
+    from mixcli.settings import load_preset
+
+    load_preset(name)
+    result_line(f"{Path(name).name}: valid")

@@ -1,0 +1,134 @@
+"""What people read: lines and tables on stderr, results on stdout, progress bars on a terminal."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from mixcli.errors import Notice
+
+if TYPE_CHECKING:
+    from mixcli.mixing.request import Progress
+    from mixcli.mixing.result import MixResult
+
+
+def line(text: str) -> None:
+    """A line on stderr."""
+    print(text, file=sys.stderr)  # noqa: T201  # the door is where printing happens
+
+
+def result_line(text: str) -> None:
+    """A line on stdout."""
+    print(text, flush=True)  # noqa: T201  # the door is where printing happens
+
+
+def show_notices(notices: tuple[Notice, ...], *, quiet: int, verbose: int, prefix: str = "") -> None:
+    """Warnings unless -qq; information unless -q; details (V…) with -v."""
+    for notice in notices:
+        kind = notice.code[0]
+        if (
+            (kind == "W" and quiet < 2)
+            or (kind == "I" and not quiet)
+            or (kind == "V" and verbose and not quiet)
+        ):
+            word = "warning" if kind == "W" else "note"
+            line(f"{prefix}{word}[{notice.code}]: {notice.message}")
+
+
+def draws_progress(quiet: int, verbose: int) -> bool:
+    """Bars only on a terminal, not in CI, and not with -q or -v."""
+    return sys.stderr.isatty() and not os.environ.get("CI") and not quiet and not verbose
+
+
+@contextmanager
+def progress_bar(*, quiet: int, verbose: int) -> Iterator["Progress | None"]:
+    """A bar of seconds of audio per stage, where stderr is a terminal."""
+    if not draws_progress(quiet, verbose):
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bars
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.fields[clock]}"),
+        TimeElapsedColumn(),
+    )
+    with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
+        tasks: dict[str, TaskID] = {}
+
+        def show(stage: str, done_s: float, total_s: float) -> None:
+            clock = f"{as_clock(min(done_s, total_s))} / {as_clock(total_s)}"
+            if stage not in tasks:
+                tasks[stage] = bars.add_task(stage.capitalize().ljust(9), total=total_s, clock=clock)
+            bars.update(tasks[stage], completed=min(done_s, total_s), clock=clock)
+
+        yield show
+
+
+def as_clock(seconds: float) -> str:
+    """Minutes and seconds."""
+    minutes, rest = divmod(int(seconds), 60)
+    return f"{minutes}:{rest:02d}"
+
+
+def show_result(result: "MixResult", *, quiet: int) -> None:
+    """What was found, how the mix came out, and what to do next."""
+    if quiet:
+        return
+    line(song_line(result))
+    for text in loudness_lines(result):
+        line(text)
+    if result.status == "ok" and result.paths.recipe.exists():
+        line(f"next: edit {result.paths.recipe} and mix again with --recipe")
+
+
+def song_line(result: "MixResult") -> str:
+    """What was found in the song's folder."""
+    plan = result.plan
+    if plan is None:
+        return f"{result.song}: skipped, {result.paths.audio} is there"
+    roles, stems = len({stem.role for stem in plan.song.stems}), len(plan.song.stems)
+    text = f"{result.song}: {stems} stem{'s' * (stems != 1)} → {roles} role{'s' * (roles != 1)}"
+    left_out = plan.song.excluded
+    if left_out:
+        names = ", ".join(each.name for each in left_out[:3]) + (", …" if len(left_out) > 3 else "")
+        text += f", {len(left_out)} left out ({names})"
+    return text
+
+
+def loudness_lines(result: "MixResult") -> list[str]:
+    """The lines that tell how the mix came out."""
+    plan, finished = result.plan, result.finished
+    if plan is None or finished is None:
+        return []
+    measures, solution = finished.measures, finished.solution
+    lufs = "no loudness" if measures.integrated_lufs is None else f"{measures.integrated_lufs:.1f} LUFS"
+    peak = "silence" if measures.true_peak_dbtp is None else f"{measures.true_peak_dbtp:.1f} dBTP"
+    limiter = "no limiting"
+    if solution.max_reduction_db > 0:
+        limiter = f"limiter: {solution.max_reduction_db:.1f} dB at most"
+    network = plan.recipe.network
+    made_by = "console alone" if plan.model is None else f"network {network.model} × {network.amount:g}"
+    lines = [f"{lufs}, {peak} ({limiter}; {made_by})".replace("-", "−")]
+    if result.null_test_dbfs is not None:
+        count, folder = len(result.terms), result.paths.terms
+        lines.append(f"{count} terms in {folder}; null test {result.null_test_dbfs:.0f} dBFS")
+    return lines
+
+
+def show_plan(result: "MixResult") -> None:
+    """A dry run on stdout: what would be done to every stem, and why."""
+    plan = result.plan
+    if plan is None:
+        return
+    result_line(f"would write {result.paths.audio}")
+    for name, part in plan.recipe.stems.items():
+        sent = "no reverb" if part.reverb_send_db is None else f"reverb {part.reverb_send_db:g} dB"
+        muted = ", muted" if part.mute else ""
+        result_line(f"{name}: {part.role}, {part.gain_db:+.1f} dB, pan {part.pan:+.2f}, {sent}{muted}")
+        for key, reason in part.reasons.items():
+            result_line(f"    {key}: {reason}")

@@ -1,0 +1,50 @@
+"""What a mix depends on, as one digest: a mix whose fingerprint still fits need not be made again."""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+
+from mixcli import __version__
+from mixcli.mixing.request import MixRequest
+from mixcli.settings import load_preset
+from mixcli.songs.tokens import AUDIO_SUFFIXES
+
+
+def request_fingerprint(request: MixRequest) -> str:
+    """A digest of a song's files (names, sizes, times of change), of what was asked, and of the version.
+
+    Files are not read: a file that was written again counts as changed. Where the mix goes does not count.
+    """
+    asked = {
+        "version": __version__,
+        "preset": load_preset(request.preset).mix.model_dump(mode="json"),
+        "settings": dict(request.settings),
+        "discovery": repr(request.discovery),
+        "moves": repr(request.moves),
+        "recipe": request.recipe.read_text("utf-8", "replace") if request.recipe else None,
+        "terms": request.terms,
+        "excerpt": [request.start_s, request.duration_s],
+        "files": sorted(_files(request.folder)),
+    }
+    model = request.settings.get("model")
+    if model is not None and Path(model).exists():
+        asked["model"] = _stamp(Path(model), Path(model).name)
+    text = json.dumps(asked, sort_keys=True, default=str)
+    return "sha256:" + hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _files(folder: Path) -> list[str]:
+    stamps = []
+    for root, folders, names in os.walk(folder):
+        folders.sort()
+        for name in names:
+            path = Path(root, name)
+            if path.suffix.lower() in AUDIO_SUFFIXES and path.is_file():
+                stamps.append(_stamp(path, path.relative_to(folder).as_posix()))
+    return stamps
+
+
+def _stamp(path: Path, name: str) -> str:
+    status = path.stat()
+    return f"{name}\0{status.st_size}\0{status.st_mtime_ns}"

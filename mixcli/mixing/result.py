@@ -1,0 +1,211 @@
+"""What came of one mix, and the same as the JSON document that lies beside it."""
+
+import hashlib
+import json
+import math
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from mixcli import __version__
+from mixcli.audio.files import display_name
+from mixcli.errors import MixcliError, Notice
+from mixcli.mixing.finish import FinishedMix
+from mixcli.mixing.output_path import MixPaths
+from mixcli.mixing.plan import MixPlan
+from mixcli.songs.song import Stem
+
+SCHEMA = "mixcli.result/1"
+Status = Literal["ok", "skipped", "planned", "error", "interrupted"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class MixResult:
+    """A mix that was made, planned or skipped."""
+
+    status: Status
+    song: str
+    folder: Path
+    paths: MixPaths
+    preset: str
+    plan: MixPlan | None = None
+    finished: FinishedMix | None = None
+    sha256: str | None = None
+    terms: tuple[Path, ...] = ()
+    null_test_dbfs: float | None = None
+    notices: tuple[Notice, ...] = ()
+    started: str = ""
+    seconds: float = 0.0
+    fingerprint: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class MixFailure:
+    """A mix that could not be made: `error` is an expected failure, `traceback` tells of a bug."""
+
+    song: str
+    folder: Path
+    error: MixcliError | None = None
+    traceback: str | None = None
+
+
+def result_document(result: MixResult) -> dict[str, Any]:
+    """The result as plain data (schema mixcli.result/1): keys are only added, numbers finite or null."""
+    plan, finished = result.plan, result.finished
+    document: dict[str, Any] = {
+        "schema": SCHEMA,
+        "status": result.status,
+        "mixcli": __version__,
+        "run": {
+            "started": result.started,
+            "seconds": round(result.seconds, 3),
+            "realtime_factor": _realtime(result),
+            "fingerprint": result.fingerprint,
+        },
+        "song": {"name": result.song, "path": shown_path(result.folder)},
+        "preset": result.preset,
+        "inputs": [],
+        "excluded": [],
+        "model": None,
+        "loudness": None,
+        "outputs": [],
+        "warnings": [notice_document(notice) for notice in result.notices],
+        "errors": [],
+    }
+    if plan is not None:
+        document["song"] |= {"duration": round(plan.song.duration_s, 6), "sample_rate": plan.sample_rate}
+        document["inputs"] = [input_document(plan, stem) for stem in plan.song.stems]
+        document["excluded"] = [
+            {"file": each.name, "why": each.why, "detail": each.detail} for each in plan.song.excluded
+        ]
+        if plan.model is not None:
+            network = plan.recipe.network
+            document["model"] = {"name": network.model, "sha256": network.sha256, "amount": network.amount}
+        if result.status == "planned":
+            document["recipe"] = plan.recipe.model_dump(mode="json")
+    if plan is not None and finished is not None:
+        document["loudness"] = loudness_document(plan, finished)
+        document["outputs"] = [output_document(result, plan, finished)]
+        document["recipe"] = shown_path(result.paths.recipe)
+        document["terms"] = [shown_path(path) for path in result.terms]
+    return document
+
+
+def failure_document(failure: MixFailure) -> dict[str, Any]:
+    """A failure in the same schema."""
+    error = failure.error
+    described = {
+        "code": "E100",
+        "message": "unexpected error (a bug); the traceback is in the log",
+        "hint": None,
+    }
+    if error is not None:
+        described = {"code": error.code, "message": error.message, "hint": error.hint}
+    return {
+        "schema": SCHEMA,
+        "status": "error",
+        "mixcli": __version__,
+        "song": {"name": failure.song, "path": shown_path(failure.folder)},
+        "outputs": [],
+        "warnings": [],
+        "errors": [described],
+    }
+
+
+def notice_document(notice: Notice) -> dict[str, Any]:
+    """A notice as plain data."""
+    return {"code": notice.code, "message": notice.message, "file": notice.file}
+
+
+def input_document(plan: MixPlan, stem: Stem) -> dict[str, Any]:
+    """What is known of one stem."""
+    info = stem.files[0]
+    survey = plan.survey.stems[stem.name] if plan.survey is not None else None
+    return {
+        "file": stem.name,
+        "files": [display_name(each.path) for each in stem.files],
+        "role": stem.role,
+        "role_from": stem.role_from,
+        "bus": plan.recipe.stems[stem.name].bus,
+        "attributes": dict(stem.attributes),
+        "channels": stem.n_channels,
+        "sample_rate": stem.sample_rate,
+        "container": info.container,
+        "subtype": info.subtype,
+        "frames": stem.n_samples,
+        "peak_dbfs": finite(survey.peak_dbfs) if survey else None,
+        "loudness_lufs": finite(survey.loudness_lufs) if survey else None,
+    }
+
+
+def loudness_document(plan: MixPlan, finished: FinishedMix) -> dict[str, Any]:
+    """What was asked of the loudness and what came of it."""
+    solution = finished.solution
+    return {
+        "target_lufs": plan.settings.lufs,
+        "ceiling_dbtp": plan.settings.true_peak_dbtp,
+        "mode": plan.settings.loudness_mode,
+        "gain_db": finite(solution.gain_db),
+        "max_reduction_db": finite(solution.max_reduction_db),
+        "reached": solution.reached,
+        "short_by_lu": finite(solution.short_by_lu),
+    }
+
+
+def output_document(result: MixResult, plan: MixPlan, finished: FinishedMix) -> dict[str, Any]:
+    """What the written file measures."""
+    measures = finished.measures
+    return {
+        "version": "main",
+        "file": shown_path(result.paths.audio),
+        "format": plan.settings.format,
+        "bit_depth": plan.settings.bit_depth,
+        "sample_rate": plan.sample_rate,
+        "channels": 2,
+        "frames": finished.n_samples,
+        "bytes": result.paths.audio.stat().st_size,
+        "sha256": result.sha256,
+        "integrated_lufs": finite(measures.integrated_lufs),
+        "lra_lu": finite(measures.loudness_range_lu),
+        "true_peak_dbtp": finite(measures.true_peak_dbtp),
+        "max_momentary_lufs": finite(measures.max_momentary_lufs),
+        "max_short_term_lufs": finite(measures.max_short_term_lufs),
+        "sum_residual_dbfs": finite(result.null_test_dbfs),
+    }
+
+
+def finite(value: float | None, digits: int = 3) -> float | None:
+    """A rounded number, or None for what JSON cannot say."""
+    return None if value is None or not math.isfinite(value) else round(float(value), digits)
+
+
+def shown_path(path: Path) -> str:
+    """A path as the user gave it, with "/", and text that any reader can hold."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace").replace(os.sep, "/")
+
+
+def to_json(document: dict[str, Any]) -> str:
+    """JSON text with a newline at its end; never NaN or infinity."""
+    return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """An earlier result; empty when there is none or it cannot be understood."""
+    try:
+        record = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return record if isinstance(record, dict) and record.get("schema") == SCHEMA else {}
+
+
+def file_sha256(path: Path) -> str:
+    """The digest of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _realtime(result: MixResult) -> float | None:
+    if result.finished is None or result.plan is None or result.seconds <= 0:
+        return None
+    return round(result.finished.n_samples / result.plan.sample_rate / result.seconds, 2)

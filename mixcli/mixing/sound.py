@@ -1,0 +1,117 @@
+"""The sound of a plan before its master: the console's mix and what a network adds, block by block."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mixcli.console.render import ConsoleBlock, ConsoleRenderer, mix_length
+from mixcli.mixing.plan import MixPlan
+from mixcli.mixing.request import Progress
+from mixcli.songs.roles import BUSES
+
+Block = NDArray[np.float32]
+
+BOUND_REACH_S = 0.2  # what the bound of a residual and the resamplers look ahead, generously
+
+
+@dataclass(frozen=True)
+class SoundBlock:
+    """A block of the mix, and what the network put into it: a residual per bus, or its share of the mix."""
+
+    start: int
+    mix_TC: Block
+    residuals_KTC: Block | None = None
+    network_TC: Block | None = None
+
+
+def excerpt(plan: MixPlan) -> tuple[int, int]:
+    """The first sample and the number of samples of a plan's excerpt, at the mix's rate."""
+    start = round(plan.start_s * plan.sample_rate)
+    rest = max(0, mix_length(plan.song, plan.sample_rate) - start)
+    if plan.duration_s is None:
+        return start, rest
+    return start, min(rest, max(1, round(plan.duration_s * plan.sample_rate)))
+
+
+def console_share(plan: MixPlan) -> float:
+    """How much of the console's mix remains: all of it, but beside a network that makes the whole mix."""
+    if plan.model is None or plan.model.settings.outputs == "residual":
+        return 1.0
+    return max(0.0, 1.0 - plan.recipe.network.amount)
+
+
+def render_sound(plan: MixPlan, on_progress: Progress | None = None) -> Iterator[SoundBlock]:
+    """Render a plan in order, in blocks; memory does not grow with the song. Raises SongError."""
+    start, n_samples = excerpt(plan)
+    if plan.model is None:
+        blocks = _console_alone(plan, start, n_samples)
+    else:
+        import torch
+
+        torch.set_num_threads(1)  # cores are better used by several songs, and the samples depend on it
+        if plan.model.settings.outputs == "residual":
+            blocks = _with_residual(plan, start, start + n_samples)
+        else:
+            blocks = _with_network(plan, start, n_samples)
+    for block in blocks:
+        yield block
+        if on_progress is not None:
+            done = block.start - start + len(block.mix_TC)
+            on_progress("mixing", done / plan.sample_rate, n_samples / plan.sample_rate)
+
+
+def _console_alone(plan: MixPlan, start: int, n_samples: int) -> Iterator[SoundBlock]:
+    for block in ConsoleRenderer(plan.song, plan.recipe, start=start, n_samples=n_samples):
+        yield SoundBlock(block.start, _console_mix(block))
+
+
+def _console_mix(block: ConsoleBlock) -> Block:
+    mix_TC: Block = block.buses_KTC.sum(axis=0, dtype=np.float32) + block.returns_TC
+    return mix_TC
+
+
+def _with_residual(plan: MixPlan, start: int, stop: int) -> Iterator[SoundBlock]:
+    """The console's mix and the residual of every bus.
+
+    The network's grid and the bound count from the song's start, so a preview is run from there, and on past
+    its end as far as the network looks ahead: it has the samples of the whole.
+    """
+    from mixcli.engine.residual import add_residual
+
+    model = plan.model
+    if model is None:
+        return
+    reach = model.module.context / model.settings.sample_rate + BOUND_REACH_S
+    heard = stop + round(reach * plan.sample_rate)
+    console = ConsoleRenderer(plan.song, plan.recipe, start=0, n_samples=heard)
+    amounts = [plan.recipe.buses[bus].residual_amount for bus in BUSES]
+    amount = plan.recipe.network.amount
+    pairs = add_residual(console, model, plan.sample_rate, bus_amounts=amounts, amount=amount)
+    for block, residuals_KTC in pairs:
+        first, last = max(start - block.start, 0), stop - block.start
+        mix_TC = (_console_mix(block) + residuals_KTC.sum(axis=0, dtype=np.float32))[first : max(last, 0)]
+        if len(mix_TC):
+            yield SoundBlock(block.start + first, mix_TC, residuals_KTC=residuals_KTC[:, first:last])
+
+
+def _with_network(plan: MixPlan, start: int, n_samples: int) -> Iterator[SoundBlock]:
+    """The crossfade from the console's mix to the network's, by the amount."""
+    from mixcli.engine.direct import render_direct
+    from mixcli.engine.prepare import plan_inputs
+
+    model = plan.model
+    if model is None:
+        return
+    inputs = plan_inputs(plan.song.stems, model.settings, model_name=model.name)
+    network = render_direct(inputs, model, plan.sample_rate, start=start, n_samples=n_samples)
+    share, amount = np.float32(console_share(plan)), np.float32(plan.recipe.network.amount)
+    waiting_TC: Block = np.zeros((0, 2), np.float32)
+    for block in ConsoleRenderer(plan.song, plan.recipe, start=start, n_samples=n_samples):
+        console_TC = _console_mix(block)
+        while len(waiting_TC) < len(console_TC):
+            waiting_TC = np.concatenate([waiting_TC, next(network)])
+        network_TC = waiting_TC[: len(console_TC)] * amount
+        waiting_TC = waiting_TC[len(console_TC) :]
+        yield SoundBlock(block.start, console_TC * share + network_TC, network_TC=network_TC)
