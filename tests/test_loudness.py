@@ -179,6 +179,14 @@ def test_the_filter_is_the_published_one_at_48_khz():
     assert k_weighting_sos(48_000) == pytest.approx(np.array([SHELF, HIGH_PASS]), abs=1e-8)
 
 
+@pytest.mark.parametrize("sample_rate", [8_000, 11_025, 22_050, 44_100, 48_000, 96_000, 192_000, 384_000])
+def test_the_k_filter_has_the_coefficients_of_pyloudnorm_at_every_rate(sample_rate):
+    pyloudnorm = pytest.importorskip("pyloudnorm", reason="pyloudnorm is not installed")
+    filters = pyloudnorm.Meter(sample_rate, filter_class="DeMan")._filters.values()
+    expected = np.array([np.concatenate([stage.b, stage.a]) for stage in filters])
+    assert k_weighting_sos(sample_rate) == pytest.approx(expected, rel=0, abs=1e-12)
+
+
 @pytest.mark.parametrize("n_channels", [1, 2])
 def test_full_scale_sine_in_one_channel_reads_as_the_standard_says(n_channels):
     signal_TC = np.zeros((5 * 48_000, n_channels), np.float32)

@@ -35,6 +35,12 @@ def test_an_output_inside_the_song_folder_is_refused(tmp_path):
         planned(tmp_path, tmp_path / "deep" / "er")
 
 
+@pytest.mark.parametrize("room", ["Stems", "RAW", "Audio Files", "02 stems/multitrack"])
+def test_a_folder_that_only_says_what_it_holds_lends_the_song_no_name(tmp_path, room):
+    expected = "02 stems" if "/" in room else "Song A"
+    assert planned(tmp_path / "Song A" / room, tmp_path / "out").audio.name == f"{expected}.wav"
+
+
 def test_an_audio_suffix_makes_it_a_file_and_everything_else_a_folder(tmp_path):
     assert planned("s", tmp_path / "a.flac", format="flac").audio == tmp_path / "a.flac"
     assert planned("s", tmp_path / "a").audio == tmp_path / "a" / "s.wav"

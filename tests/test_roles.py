@@ -147,6 +147,9 @@ HABITS = {
     "Tambourine": "perc.hand",
     "Piano Loop": "keys.piano",
     "Vox Verse 2": "vox.lead",
+    "VoiceOver": "vox.spoken",
+    "AcBass": "bass.upright",
+    "909Hats": "drums.hihat",
 }
 
 # The documented table, row by row: every word alone, or in the compound the row states.

@@ -16,6 +16,10 @@ RANGE_PERCENTILES = (10.0, 95.0)  # EBU Tech 3342
 MEAN_SQUARE_OFFSET_LU = -0.691  # BS.1770-5: makes a full-scale 997 Hz sine in one channel read -3.01
 MOMENTARY_HOPS = 4  # 400 ms, also the gating block (75 % overlap)
 SHORT_TERM_HOPS = 30  # 3 s
+# The K filter's prototypes: gain, frequency and Q of the shelf and of the high pass.
+SHELF_DB, SHELF_HZ, SHELF_Q = 3.99984385397, 1681.9744509555319, 0.7071752369554193
+SHELF_MIDDLE = 0.499666774155  # the shelf's gain at its frequency is its whole gain to this power
+HIGH_PASS_HZ, HIGH_PASS_Q = 38.13547087613982, 0.5003270373253953
 SLOTS_PER_HOP = 10  # maxima are taken every 10 ms: at 100 ms a burst of 400 ms may read 0.5 LU low
 FIVE_CHANNEL_WEIGHTS = (1.0, 1.0, 1.0, 1.41, 1.41)  # BS.1770-5: left, right, centre, left and right surround
 NEGLIGIBLE_STATE = 1e-20  # filter state below -400 dBFS; set to zero before it decays into slow denormals
@@ -142,13 +146,21 @@ def hop_length(sample_rate: int) -> int:
 def k_weighting_sos(sample_rate: int) -> NDArray[np.float64]:
     """The K filter of BS.1770-5 at any rate: high shelf, then high pass, [2, 6] second-order sections.
 
-    SOURCE: the coefficients of pyloudnorm's `DeMan` filter class, which are the standard's own at 48 kHz.
-    pyloudnorm's default class is 0.04 LU off wherever the shelf acts.
+    SOURCE: the analogue prototypes that B. De Man found behind the standard's coefficients ("Evaluation of
+    Implementations of the EBU R128 Loudness Measurement", AES convention 145, 2018), by the bilinear
+    transform; at 48 kHz they give the standard's own. libebur128 and pyloudnorm's `DeMan` class do the same.
     """
-    from pyloudnorm import Meter
-
-    filters = Meter(sample_rate, filter_class="DeMan")._filters.values()
-    return np.array([np.concatenate([stage.b, stage.a]) for stage in filters])
+    gain = 10 ** (SHELF_DB / 20)
+    middle = gain**SHELF_MIDDLE
+    k = np.tan(np.pi * SHELF_HZ / sample_rate)
+    k_by_q, k_squared = k / SHELF_Q, k * k
+    shelf = [gain + middle * k_by_q + k_squared, 2 * (k_squared - gain), gain - middle * k_by_q + k_squared]
+    shelf_poles = [1 + k_by_q + k_squared, 2 * (k_squared - 1), 1 - k_by_q + k_squared]
+    k = np.tan(np.pi * HIGH_PASS_HZ / sample_rate)
+    k_by_q, k_squared = k / HIGH_PASS_Q, k * k
+    high_poles = [1 + k_by_q + k_squared, 2 * (k_squared - 1), 1 - k_by_q + k_squared]
+    sections = np.array([[*shelf, *shelf_poles], [high_poles[0] * b for b in (1, -2, 1)] + high_poles])
+    return sections / sections[:, 3:4]
 
 
 def integrated_lufs(hop_energies: Energies) -> float:

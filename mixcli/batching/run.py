@@ -7,10 +7,11 @@ from pathlib import Path
 
 from mixcli.errors import MixcliError, SongError, UsageError
 from mixcli.mixing.mix_song import finished_before, mix_song, paths_of
-from mixcli.mixing.output_path import AUDIO_SUFFIXES, lies_in, song_name
+from mixcli.mixing.output_path import AUDIO_SUFFIXES, lies_in
 from mixcli.mixing.request import MixRequest, Progress
 from mixcli.mixing.result import MixFailure, MixResult
 from mixcli.songs.library import find_songs
+from mixcli.songs.listing import song_name
 
 
 @dataclass(frozen=True, kw_only=True)

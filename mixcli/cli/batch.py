@@ -33,9 +33,9 @@ BatchOut = Annotated[
 def batch(library: LibraryFolder, out: BatchOut = Path("mixes"), *, options: MixOptions) -> None:
     """Mix every song below a folder, one after the other.
 
-    Mixes whose stems and settings have not changed are skipped.
+    A song is a folder with at least two stems. The options are those of mix, and hold for every song.
 
-    A song that fails is reported and the rest go on (exit code 10).
+    Mixes whose stems and settings have not changed are skipped. A song that fails is reported.
 
     The same command again does what is left.
     """

@@ -11,7 +11,9 @@ from mixcli.cli.show import line, result_line
 def demo(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where the song goes.", show_default=False)],
     force: Annotated[bool, typer.Option("-f", "--force", help="Write over what is there.")] = False,
-    quiet: Annotated[int, typer.Option("-q", "--quiet", count=True, help="Only the path.")] = 0,
+    quiet: Annotated[
+        int, typer.Option("-q", "--quiet", count=True, help="Only the path.", show_default=False)
+    ] = 0,
 ) -> None:
     """Write a small song as stems, to try mixcli without material of your own."""
     from mixcli.synthesis.demo_song import demo_song_is_there, write_demo_song

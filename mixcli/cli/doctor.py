@@ -25,7 +25,7 @@ PACKAGES = (
 
 
 def doctor(json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False) -> None:
-    """Show versions, devices, memory, formats and what is installed."""
+    """Show versions, memory, device, formats, presets and models: what a report of a bug should hold."""
     facts = collect_facts()
     if json:
         from mixcli.mixing.result import to_json

@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 
 def inspect(
     song: SongFolder,
-    quick: Annotated[bool, typer.Option("--quick", help="From the headers alone; measure nothing.")] = False,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Look at names and headers alone; measure nothing.")
+    ] = False,
     include: Include = None,
     exclude: Exclude = None,
     recursive: Recursive = False,
@@ -37,15 +39,21 @@ def inspect(
     skip_bad: SkipBad = False,
     json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
     quiet: Annotated[
-        int, typer.Option("-q", "--quiet", count=True, help="Warnings only; -qq: none.", show_default=False)
+        int,
+        typer.Option(
+            "-q", "--quiet", count=True, help="No notes; -qq: no warnings either.", show_default=False
+        ),
     ] = 0,
     verbose: Annotated[
-        int, typer.Option("-v", "--verbose", count=True, help="The reasons too.", show_default=False)
+        int,
+        typer.Option(
+            "-v", "--verbose", count=True, help="Also the reason of every move.", show_default=False
+        ),
     ] = 0,
 ) -> None:
-    """Show every stem of a song: its role and why, format, level, faults, and what mix would do.
+    """Show every stem of a song: its role and where that was found, format, level, and what mix would do.
 
-    Exits with 3 where mix would fail. Loads no network.
+    Exits with 3 where mix would fail for a fault of the stems. Writes nothing and loads no network.
     """
     from mixcli.mixing.inspection import inspect_song, inspection_document
     from mixcli.songs.discovery import DiscoveryOptions

@@ -19,9 +19,11 @@ if TYPE_CHECKING:
 def mix(song: SongFolder, out: OutPath = None, *, options: MixOptions) -> None:
     """Mix one folder of stems to stereo.
 
-    Beside the mix lie the recipe (all that was done, to edit and render again with --recipe)
+    Beside the mix go its recipe, to edit and render again with --recipe, and its result as JSON.
 
-    and the result as JSON. The path of the mix goes to stdout, everything else to stderr.
+    The path of the mix goes to stdout, everything else to stderr.
+
+    WHAT is a role, a family, a bus or a file name. Options with GLOB, WHAT, ROLE or KEY may be repeated.
     """
     from mixcli.cli.request import build_request
 

@@ -18,7 +18,7 @@ OutPath = Annotated[
         "-o",
         "--out",
         metavar="PATH",
-        help='Folder, or a file ending in .wav or .flac; "-" writes WAV to stdout. [default: mixes]',
+        help='Folder, or a file ending in .wav or .flac; "-" writes a WAV to stdout. Not given: mixes.',
         rich_help_panel=OUTPUT,
         show_default=False,
     ),
@@ -28,7 +28,7 @@ Name = Annotated[
     typer.Option(
         "--name",
         metavar="TEMPLATE",
-        help="File name from {song} {preset} {model} {bits}.",
+        help="File name, from {song} {preset} {model} {bits}.",
         rich_help_panel=OUTPUT,
     ),
 ]
@@ -38,16 +38,14 @@ Format = Annotated[
 ]
 BitDepth = Annotated[
     str | None,
-    typer.Option(
-        "--bit-depth", metavar="16|24|32f", help="Word length; 32f is float.", rich_help_panel=OUTPUT
-    ),
+    typer.Option("--bit-depth", metavar="16|24|32f", help="Bits; 32f is float.", rich_help_panel=OUTPUT),
 ]
 SampleRate = Annotated[
     str | None,
     typer.Option(
         "--sample-rate",
         metavar="HZ|source",
-        help="Rate of the mix; source: as most stems.",
+        help="Rate of the mix; source: the rate of most stems.",
         rich_help_panel=OUTPUT,
     ),
 ]
@@ -56,7 +54,7 @@ IfExists = Annotated[
     typer.Option(
         "--if-exists",
         metavar="error|skip|overwrite|number",
-        help="What to do when the mix is there already.",
+        help="If the mix is there already. Not given: error; in batch: skip if up to date.",
         rich_help_panel=OUTPUT,
     ),
 ]
@@ -68,13 +66,13 @@ TermsKind = Annotated[
     typer.Option(
         "--terms",
         metavar="none|stems|buses",
-        help="Also write every term of the mix as 32-bit float files that sum to it.",
+        help="Also write what the mix is the sum of, as 32-bit float files.",
         rich_help_panel=OUTPUT,
     ),
 ]
 Report = Annotated[
     str,
-    typer.Option("--report", metavar="none", help="Pictures and players; none yet.", rich_help_panel=OUTPUT),
+    typer.Option("--report", metavar="none", help="There are no reports yet.", rich_help_panel=OUTPUT),
 ]
 Include = Annotated[
     list[str] | None,
@@ -86,45 +84,40 @@ Exclude = Annotated[
 ]
 Recursive = Annotated[
     bool,
-    typer.Option("-r", "--recursive", help="Stems lie in folders below the song's.", rich_help_panel=INPUT),
+    typer.Option(
+        "-r", "--recursive", help="Take all audio in folders below the song's, too.", rich_help_panel=INPUT
+    ),
 ]
 Role = Annotated[
     list[str] | None,
-    typer.Option(
-        "--role",
-        metavar="PATTERN=ROLE",
-        help='Set a role: --role "Audio 12*=perc.hand".',
-        rich_help_panel=INPUT,
-    ),
+    typer.Option("--role", metavar="PATTERN=ROLE", help='As in "Audio 12*=perc.hand"', rich_help_panel=INPUT),
 ]
 NoPair = Annotated[
     bool, typer.Option("--no-pair", help="Do not join left and right files.", rich_help_panel=INPUT)
 ]
 Downmix = Annotated[
-    bool, typer.Option("--downmix", help="Fold stems of more than two channels.", rich_help_panel=INPUT)
+    bool,
+    typer.Option("--downmix", help="Fold stems of more than two channels to stereo.", rich_help_panel=INPUT),
 ]
 AllowSingle = Annotated[
-    bool, typer.Option("--allow-single", help="Mix a song of one stem.", rich_help_panel=INPUT)
+    bool, typer.Option("--allow-single", help="Mix a song of one stem, too.", rich_help_panel=INPUT)
 ]
 SkipBad = Annotated[
     bool, typer.Option("--skip-bad", help="Leave broken stems out, with a warning.", rich_help_panel=INPUT)
 ]
 Gain = Annotated[
     list[str] | None,
-    typer.Option("--gain", metavar="ROLE=DB", help="Add dB: --gain vox.lead=+1.5", rich_help_panel=BALANCE),
+    typer.Option("--gain", metavar="WHAT=DB", help="Add dB: --gain vox.lead=+1.5", rich_help_panel=BALANCE),
 ]
 Pan = Annotated[
     list[str] | None,
-    typer.Option(
-        "--pan", metavar="ROLE=-1..1", help="Set the position: --pan keys=-0.4", rich_help_panel=BALANCE
-    ),
+    typer.Option("--pan", metavar="WHAT=-1..1", help="Left is -1: keys=-0.4", rich_help_panel=BALANCE),
 ]
 Mute = Annotated[
-    list[str] | None, typer.Option("--mute", metavar="ROLE", help="Leave out.", rich_help_panel=BALANCE)
+    list[str] | None, typer.Option("--mute", metavar="WHAT", help="Mix without it.", rich_help_panel=BALANCE)
 ]
 Solo = Annotated[
-    list[str] | None,
-    typer.Option("--solo", metavar="ROLE", help="Leave out the rest.", rich_help_panel=BALANCE),
+    list[str] | None, typer.Option("--solo", metavar="WHAT", help="Mix only this.", rich_help_panel=BALANCE)
 ]
 RecipeFile = Annotated[
     Path | None,
@@ -138,7 +131,7 @@ PresetName = Annotated[
         "-p",
         "--preset",
         metavar="NAME|FILE",
-        help="Where the mix is going; mixcli presets list. [default: streaming]",
+        help="Where the mix is going; see mixcli presets list. Not given: streaming.",
         rich_help_panel=LOUDNESS,
         envvar="MIXCLI_PRESET",
     ),
@@ -149,25 +142,34 @@ Set = Annotated[
 ]
 Lufs = Annotated[
     str | None,
-    typer.Option("--lufs", metavar="LUFS|off", help="Integrated loudness.", rich_help_panel=LOUDNESS),
+    typer.Option(
+        "--lufs",
+        metavar="LUFS|off",
+        help="Integrated loudness; off: only the peaks are set.",
+        rich_help_panel=LOUDNESS,
+    ),
 ]
 TruePeak = Annotated[
     float | None,
-    typer.Option("--true-peak", metavar="DBTP", help="Ceiling.", rich_help_panel=LOUDNESS),
+    typer.Option("--true-peak", metavar="DBTP", help="Ceiling of the true peak.", rich_help_panel=LOUDNESS),
 ]
 LoudnessMode = Annotated[
     str | None,
     typer.Option(
         "--loudness-mode",
         metavar="gain|limit|measure",
-        help="gain: no limiter; limit: up to 6 dB of it; measure: leave the level.",
+        help="gain: no limiter; limit: at most limit_db of it, mostly 6; measure: leave the level.",
         rich_help_panel=LOUDNESS,
     ),
 ]
 Model = Annotated[
     str | None,
     typer.Option(
-        "-m", "--model", metavar="NAME|PATH", help="The network that takes part.", rich_help_panel=NETWORK
+        "-m",
+        "--model",
+        metavar="NAME|PATH",
+        help="The network that takes part: its name or file.",
+        rich_help_panel=NETWORK,
     ),
 ]
 Amount = Annotated[
@@ -175,19 +177,22 @@ Amount = Annotated[
     typer.Option(
         "--amount",
         metavar="0..1.5",
-        help="How much of the network; 0: the console alone.",
+        help="How much of the network; 0 is the console alone. Not given: 1.",
         rich_help_panel=NETWORK,
     ),
 ]
 Start = Annotated[
     str | None,
-    typer.Option("--start", metavar="T", help="Begin here: 90, 1:30 or 90s.", rich_help_panel=RUN),
+    typer.Option("--start", metavar="T", help="Mix from here: 90, 1:30 or 90s.", rich_help_panel=RUN),
 ]
 Duration = Annotated[
     str | None, typer.Option("--duration", metavar="T", help="Mix only this long.", rich_help_panel=RUN)
 ]
 Strict = Annotated[
-    bool, typer.Option("--strict", help="A missed loudness fails with exit code 7.", rich_help_panel=RUN)
+    bool,
+    typer.Option(
+        "--strict", help="Exit with 7 where the loudness is missed; the mix is kept.", rich_help_panel=RUN
+    ),
 ]
 DryRun = Annotated[
     bool, typer.Option("-n", "--dry-run", help="Show what would be done; write nothing.", rich_help_panel=RUN)
@@ -196,11 +201,24 @@ Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.
 Quiet = Annotated[
     int,
     typer.Option(
-        "-q", "--quiet", count=True, help="Warnings and errors only; -qq: none.", rich_help_panel=RUN
+        "-q",
+        "--quiet",
+        count=True,
+        help="Only warnings and errors beside the result; -qq: not these either.",
+        rich_help_panel=RUN,
+        show_default=False,
     ),
 ]
 Verbose = Annotated[
-    int, typer.Option("-v", "--verbose", count=True, help="Details; -vv: tracebacks.", rich_help_panel=RUN)
+    int,
+    typer.Option(
+        "-v",
+        "--verbose",
+        count=True,
+        help="No bar; in batch a line per song. -vv: the traceback of a bug.",
+        rich_help_panel=RUN,
+        show_default=False,
+    ),
 ]
 
 

@@ -10,12 +10,14 @@ from mixcli.cli.show import result_line
 
 presets = typer.Typer(help="List, show and check presets.", no_args_is_help=True)
 
-PresetArgument = Annotated[str, typer.Argument(metavar="NAME|FILE", show_default=False)]
+PresetArgument = Annotated[
+    str, typer.Argument(metavar="NAME|FILE", help="A preset's name, or a .yaml file.", show_default=False)
+]
 
 
 @presets.command("list")
 def list_presets(json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False) -> None:
-    """All presets, with what they are for."""
+    """List the presets that come with mixcli, with what they are for."""
     from mixcli.mixing.result import to_json
     from mixcli.settings import load_preset, preset_names
 
@@ -31,7 +33,7 @@ def list_presets(json: Annotated[bool, typer.Option("--json", help="As JSON.")] 
 
 @presets.command("show")
 def show_preset(name: PresetArgument) -> None:
-    """A preset as YAML, to redirect into a file of your own."""
+    """Print a preset as YAML with its source, to redirect into a file of your own."""
     from mixcli.settings import load_preset, preset_path
 
     load_preset(name)
@@ -40,7 +42,7 @@ def show_preset(name: PresetArgument) -> None:
 
 @presets.command("validate")
 def validate_preset(name: PresetArgument) -> None:
-    """Check a preset file; the first mistake is named with its line or key."""
+    """Check a preset; the first mistake is named with its line or key."""
     from mixcli.settings import load_preset
 
     load_preset(name)

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixcli.errors import CheckpointError
+from mixcli.models.checkpoint import default_model
 from mixcli.models.settings import ModelSettings, split_input
 from mixcli.songs.roles import family_of
 from mixcli.songs.song import Stem
@@ -146,9 +147,14 @@ def _refuse_strangers(stems: Sequence[Stem], settings: ModelSettings, model_name
             f'model "{model_name}" mixes {", ".join(families)} only ({settings.n_inputs} inputs);'
             f" this song has {', '.join(dict.fromkeys(foreign))}."
         )
-        raise CheckpointError(message, code="E402", hint="-m base")
+        raise CheckpointError(message, code="E402", hint=_other_ways())
     message = f'model "{model_name}" has no input for {", ".join(dict.fromkeys(strangers))}.'
-    raise CheckpointError(message, code="E402", hint="-m base, or --exclude these stems")
+    raise CheckpointError(message, code="E402", hint=f"{_other_ways()}, or --exclude these stems")
+
+
+def _other_ways() -> str:
+    default = default_model()
+    return "--amount 0 for the console alone" if default is None else f"-m {default}"
 
 
 def _natural_order(name: str) -> list[tuple[int, str]]:

@@ -11,12 +11,13 @@ from mixcli.console.recipe_file import write_recipe
 from mixcli.errors import Notice, RequirementMissed
 from mixcli.mixing.fingerprint import request_fingerprint
 from mixcli.mixing.finish import FinishedMix, finish_mix
-from mixcli.mixing.output_path import MixPaths, plan_paths, settle_existing, song_name
+from mixcli.mixing.output_path import MixPaths, plan_paths, settle_existing
 from mixcli.mixing.plan import MixPlan, plan_mix, settle_settings
 from mixcli.mixing.request import MixRequest, Progress
 from mixcli.mixing.result import MixResult, file_sha256, read_record, result_document, to_json
 from mixcli.mixing.sound import render_sound
 from mixcli.mixing.terms import export_terms
+from mixcli.songs.listing import song_name
 
 SOFTWARE = f"mixcli {__version__}"
 SHORTEST_LOUDNESS_S = 0.4  # one gating block of BS.1770

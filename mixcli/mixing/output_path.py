@@ -8,6 +8,7 @@ from pathlib import Path
 from mixcli.errors import OutputError, SettingsError, UsageError
 from mixcli.mixing.request import IfExists
 from mixcli.settings import MixSettings
+from mixcli.songs.listing import song_name
 
 AUDIO_SUFFIXES = {".wav": "wav", ".flac": "flac"}
 TEMPLATE_FIELDS = ("song", "preset", "model", "bits", "ext")
@@ -34,11 +35,6 @@ class MixPaths:
     def terms(self) -> Path:
         """The folder of exported terms beside the mix."""
         return self.audio.with_name(f"{self.audio.stem}.terms")
-
-
-def song_name(folder: Path) -> str:
-    """A song is called what its folder is called."""
-    return folder.resolve().name or "song"
 
 
 def clean_file_name(text: str) -> str:

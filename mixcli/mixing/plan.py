@@ -11,12 +11,13 @@ from mixcli.console.recipe import MasterRecipe, NetworkRecipe, Recipe
 from mixcli.console.recipe_file import read_recipe
 from mixcli.console.rules import make_recipe
 from mixcli.errors import Notice, SettingsError, SongError
-from mixcli.mixing.output_path import output_format, song_name
+from mixcli.mixing.output_path import output_format
 from mixcli.mixing.request import MixRequest, Progress
 from mixcli.settings import MixSettings, load_preset, override
 from mixcli.songs.discovery import read_song
 from mixcli.songs.faults import apply_survey
 from mixcli.songs.header_checks import most_common_rate
+from mixcli.songs.listing import song_name
 from mixcli.songs.song import Excluded, Song, Stem
 from mixcli.songs.song_folder import find_song_folder
 from mixcli.songs.survey import Survey, survey_song
@@ -173,7 +174,7 @@ def song_of_recipe(folder: Path, recipe: Recipe) -> Song:
 
 
 def _room_with(folder: Path, files: list[str]) -> Path:
-    """The folder that the files of a recipe are in: the song's own, or the one below it that holds the stems."""
+    """The folder that a recipe's files are in: the song's own, or the one below it that holds the stems."""
     if folder.is_dir() and all((folder / file).exists() for file in files):
         return folder
     return find_song_folder(folder, recursive=False, allow_single=True).folder

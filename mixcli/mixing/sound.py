@@ -83,7 +83,8 @@ def _with_residual(plan: MixPlan, start: int, stop: int) -> Iterator[SoundBlock]
     model = plan.model
     if model is None:
         return
-    reach = model.module.context / model.settings.sample_rate + BOUND_REACH_S
+    ahead = model.module.context + model.module.grid
+    reach = ahead / model.settings.sample_rate + BOUND_REACH_S
     heard = stop + round(reach * plan.sample_rate)
     console = ConsoleRenderer(plan.song, plan.recipe, start=0, n_samples=heard)
     amounts = [plan.recipe.buses[bus].residual_amount for bus in BUSES]

@@ -17,6 +17,7 @@ from pydantic import Field
 from torch import Tensor
 
 from mixcli.audio.output import atomic_output
+from mixcli.audio.wording import display_name, printable
 from mixcli.errors import CheckpointError, SettingsError
 from mixcli.models.mix_wave_u_net import MixWaveUNet
 from mixcli.models.settings import ModelPart, ModelSettings
@@ -100,7 +101,7 @@ def load_model(model: str | Path) -> TrainedModel:
     if path.suffix in (".pt", ".ckpt"):
         content, sha256 = read_training_checkpoint(path)
         if not isinstance(content, dict) or not isinstance(content.get("settings"), str):
-            raise CheckpointError(f'"{path.name}" is not a checkpoint of mixcli.', code="E404")
+            raise CheckpointError(f'"{display_name(path)}" is not a checkpoint of mixcli.', code="E404")
         settings = _parse(ModelSettings, content["settings"], path)
         module = _module(settings, content.get("weights"), path)
         return TrainedModel(settings, module, sha256, path.stem)
@@ -109,7 +110,7 @@ def load_model(model: str | Path) -> TrainedModel:
     weights, sha256 = read_safetensors(path, expected)
     if sha256 != about.weights_sha256:
         message = (
-            f'"{path.name}" is not the file that "{path.stem}.json" was written for (its sha256 differs).'
+            f'"{display_name(path)}" is not the file that its settings were written for (the sha256 differs).'
         )
         raise CheckpointError(message, code="E404", hint="copy both files of the model again")
     name = path.parent.name if path.stem == "model" else path.stem
@@ -144,7 +145,7 @@ def _find(model: str | Path) -> Path:
     listed = f"Installed: {', '.join(installed)}." if installed else "No model is installed."
     near = get_close_matches(str(model), installed, n=1)
     hint = f'did you mean "{near[0]}"? mixcli models list' if near else "mixcli models list"
-    raise CheckpointError(f'no model "{model}". {listed}', code="E401", hint=hint)
+    raise CheckpointError(f'no model "{printable(str(model))}". {listed}', code="E401", hint=hint)
 
 
 def _read_text(path: Path) -> str:
@@ -153,13 +154,15 @@ def _read_text(path: Path) -> str:
             content = file.read(MAX_JSON_BYTES + 1)
         if len(content) > MAX_JSON_BYTES:
             raise CheckpointError(
-                f'"{path.name}" is larger than {MAX_JSON_BYTES} bytes; not read.', code="E404"
+                f'"{display_name(path)}" is larger than {MAX_JSON_BYTES} bytes; not read.', code="E404"
             )
         return content.decode("utf-8")
     except OSError as error:
-        raise CheckpointError(f'"{path.name}" cannot be read: {error.strerror}.', code="E404") from error
+        raise CheckpointError(
+            f'"{display_name(path)}" cannot be read: {error.strerror}.', code="E404"
+        ) from error
     except UnicodeDecodeError as error:
-        raise CheckpointError(f'"{path.name}" is not UTF-8 text.', code="E404") from error
+        raise CheckpointError(f'"{display_name(path)}" is not UTF-8 text.', code="E404") from error
 
 
 def _parse(part: type[Part], text: str, path: Path) -> Part:
@@ -179,12 +182,11 @@ def _parse(part: type[Part], text: str, path: Path) -> Part:
         data = json.loads(text, parse_constant=refuse_number, object_pairs_hook=refuse_twice)
     except (ValueError, RecursionError) as error:
         reason = str(error).splitlines()[0] if isinstance(error, ValueError) else "nested too deeply"
-        raise CheckpointError(f'"{path.name}" is not valid JSON: {reason}.', code="E404") from error
+        raise CheckpointError(f'"{display_name(path)}" is not valid JSON: {reason}.', code="E404") from error
     try:
-        return validate(part, data, source=f'"{path.name}"', code="E404")
+        return validate(part, data, source=f'"{display_name(path)}"', code="E404")
     except SettingsError as error:
-        message = "".join(letter if letter.isprintable() else " " for letter in error.message)
-        raise CheckpointError(message, code=error.code, hint=error.hint) from error
+        raise CheckpointError(printable(error.message), code=error.code, hint=error.hint) from error
 
 
 def _expected_shapes(settings: ModelSettings) -> dict[str, tuple[int, ...]]:
@@ -198,13 +200,17 @@ def _module(settings: ModelSettings, weights: object, path: Path) -> MixWaveUNet
     """Build the network with these weights, once they are what it needs and nothing else."""
     expected = _expected_shapes(settings)
     if not isinstance(weights, dict) or set(weights) != set(expected):
-        raise CheckpointError(f'"{path.name}" does not hold the weights of its own network.', code="E404")
+        raise CheckpointError(
+            f'"{display_name(path)}" does not hold the weights of its own network.', code="E404"
+        )
     for name, shape in expected.items():
         tensor = weights[name]
         if not isinstance(tensor, Tensor) or tensor.dtype != torch.float32 or tuple(tensor.shape) != shape:
-            raise CheckpointError(f'"{path.name}": "{name}" has another shape or type.', code="E404")
+            raise CheckpointError(f'"{display_name(path)}": "{name}" has another shape or type.', code="E404")
         if not bool(torch.isfinite(tensor).all()):
-            raise CheckpointError(f'"{path.name}": "{name}" holds values that are not finite.', code="E404")
+            raise CheckpointError(
+                f'"{display_name(path)}": "{name}" holds values that are not finite.', code="E404"
+            )
     module = build_model(settings)
     module.load_state_dict(weights)
     return module.eval().requires_grad_(False)

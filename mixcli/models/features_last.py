@@ -3,6 +3,7 @@
 Letters: B batch, T frames, F features, J taps.
 """
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -13,13 +14,10 @@ HALF_BAND_BETA = 5.0  # of its Kaiser window
 
 def half_band_taps() -> Tensor:
     """Make the taps `[J]` that tell the value between two samples: a Kaiser-windowed sinc, its sum 1."""
-    position_J = torch.arange(HALF_BAND_TAPS, dtype=torch.float64) - (HALF_BAND_TAPS - 1) / 2
+    position_J = np.arange(HALF_BAND_TAPS) - (HALF_BAND_TAPS - 1) / 2
     edge = HALF_BAND_TAPS / 2  # at the doubled rate the window reaches one tap beyond the outermost of these
-    beta = torch.tensor(HALF_BAND_BETA, dtype=torch.float64)
-    window_J = torch.special.i0(beta * torch.sqrt(1 - (position_J / edge) ** 2)) / torch.special.i0(beta)
-    taps_J = torch.sinc(position_J) * window_J
-    unit_J: Tensor = taps_J / taps_J.sum()
-    return unit_J.to(torch.get_default_dtype())
+    taps_J = np.sinc(position_J) * np.i0(HALF_BAND_BETA * np.sqrt(1 - (position_J / edge) ** 2))
+    return torch.tensor(taps_J / taps_J.sum(), dtype=torch.get_default_dtype())
 
 
 def convolve(features_BTF: Tensor, conv: nn.Conv1d, *, padding: int | None = None) -> Tensor:

@@ -99,6 +99,8 @@ class MixWaveUNet(nn.Module):
 
     def _initialise(self, zero_output: bool) -> None:
         """Set every layer to He's normal initialisation for its slope, biases to zero."""
+        if self.output.weight.is_meta:
+            return  # only shapes are wanted; random numbers without memory would load a compiler, 2 s
         for module in self.modules():
             if isinstance(module, nn.Conv1d):
                 nn.init.kaiming_normal_(module.weight, a=self.negative_slope)

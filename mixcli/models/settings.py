@@ -83,6 +83,8 @@ class ModelSettings(ModelPart):
             if self.outputs == "residual":
                 raise ValueError('outputs "residual" need the inputs of all buses and the mix, in order')
             check_role_inputs(self.inputs)
+        elif self.outputs == "mix":
+            raise ValueError('inputs of buses need the outputs "residual"')
         return self
 
     @property

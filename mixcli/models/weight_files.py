@@ -14,6 +14,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
+from mixcli.audio.wording import display_name
 from mixcli.errors import CheckpointError
 
 MAX_HEADER_BYTES = 1024 * 1024  # of a safetensors file; ours need about 6 kB
@@ -44,7 +45,9 @@ def read_safetensors(path: Path, expected: dict[str, tuple[int, ...]]) -> tuple[
                 raise _damaged(path, f"{n_file} bytes, where its network needs {8 + n_header + n_data}")
             content = first + header + file.read(n_data + 1)
     except OSError as error:
-        raise CheckpointError(f'"{path.name}" cannot be read: {error.strerror}.', code="E404") from error
+        raise CheckpointError(
+            f'"{display_name(path)}" cannot be read: {error.strerror}.', code="E404"
+        ) from error
     try:
         return safetensors.torch.load(content), hashlib.sha256(content).hexdigest()
     except safetensors.SafetensorError as error:
@@ -84,8 +87,10 @@ def read_training_checkpoint(path: Path) -> tuple[Any, str]:
     bomb) is refused before it is read. Raises CheckpointError E403 for anything but plain data, E404 if
     unreadable.
     """
-    hint = f"mixcli models convert {path.name} (only if you trust it)"
-    unsafe = CheckpointError(f'"{path.name}" holds more than weights; not loaded.', code="E403", hint=hint)
+    hint = f"mixcli models convert {display_name(path)} (only if you trust it)"
+    unsafe = CheckpointError(
+        f'"{display_name(path)}" holds more than weights; not loaded.', code="E403", hint=hint
+    )
     try:
         with path.open("rb") as file:
             n_file = file.seek(0, 2)
@@ -100,7 +105,9 @@ def read_training_checkpoint(path: Path) -> tuple[Any, str]:
             file.seek(0)
             return torch.load(file, map_location="cpu", weights_only=True), sha256
     except OSError as error:
-        raise CheckpointError(f'"{path.name}" cannot be read: {error.strerror}.', code="E404") from error
+        raise CheckpointError(
+            f'"{display_name(path)}" cannot be read: {error.strerror}.', code="E404"
+        ) from error
     except zipfile.BadZipFile as error:
         # torch also knows two older formats; neither is one that mixcli writes.
         raise unsafe from error
@@ -111,4 +118,4 @@ def read_training_checkpoint(path: Path) -> tuple[Any, str]:
 
 
 def _damaged(path: Path, reason: str) -> CheckpointError:
-    return CheckpointError(f'"{path.name}" is damaged or of another model: {reason}.', code="E404")
+    return CheckpointError(f'"{display_name(path)}" is damaged or of another model: {reason}.', code="E404")

@@ -17,7 +17,7 @@ from mixcli.songs.header_checks import (
     check_rates,
     check_roles,
 )
-from mixcli.songs.listing import Listing, path_key
+from mixcli.songs.listing import Listing, path_key, song_name
 from mixcli.songs.naming import join_errors, quoted, quoted_list
 from mixcli.songs.pairs import find_pairs
 from mixcli.songs.roles import RoleMatch, check_role, match_role, override_role
@@ -85,7 +85,7 @@ def read_song(folder: Path, options: DiscoveryOptions = DiscoveryOptions()) -> S
     _check_number(folder, stems, excluded, options)
     stems, aligned = align_stems(stems, options.align)
     return Song(
-        name=folder.resolve().name or "song",
+        name=song_name(folder),
         folder=folder,
         stems=stems,
         excluded=tuple(sorted(excluded, key=lambda one: path_key(one.name))),

@@ -118,6 +118,13 @@ def stem_folder_rank(folder: Path) -> int | None:
     return None
 
 
+def song_name(folder: Path) -> str:
+    """A song is called what its folder is called; a folder that is just `Stems` or `RAW` lends no name."""
+    resolved = folder.resolve()
+    named = resolved.parent if split_words(resolved.name) in STEM_FOLDERS else resolved
+    return named.name or "song"
+
+
 def _is_own_result(name: str, names: set[str]) -> bool:
     head = os.path.splitext(name)[0]
     return any(head + suffix in names for suffix in RESULT_SUFFIXES)

@@ -116,7 +116,7 @@ RULES: tuple[Rule, ...] = (
     _rule(23, "bass.synth", "synth, syn, sy, moog, juno, pad, stab", "bass, bss"),
     _rule(23, "bass.synth", "sub", unless="mix, bus"),
     _rule(23, "bass.synth", "808", unless=f"{DRUM_WORDS}, perc, loop, beat, shaker"),
-    _rule(24, "bass.upright", "double bass, contrabass, string bass, acoustic bass, kontrabass"),
+    _rule(24, "bass.upright", "double bass, contrabass, string bass, acoustic bass, ac bass, kontrabass"),
     _rule(24, "bass.upright", "upright", unless="piano, pno"),
     _rule(
         25,
@@ -169,13 +169,13 @@ RULES: tuple[Rule, ...] = (
         37, "plucked", "banjo, mandolin, mando, uke, ukulele, harp, sitar, oud, bouzouki, koto, zither, pluck"
     ),
     _rule(38, "synth.pad", "pad, swell"),
-    _rule(38, "synth.arp", "arp, seq"),
+    _rule(38, "synth.arp", "arp, arpeggio, seq"),
     _rule(38, "synth.lead", "synth lead, lead synth, syn lead, lead syn, theremin"),
     _rule(38, "synth.other", "synth, syn, moog, juno, stab, chord, sampler"),
     _rule(39, "vox.double", VOX, "dt, dbl, double, dub, adt"),
     _rule(40, "vox.lead", VOX + ", lv, gesang, voix, voce, voz, singer, vocoder"),
     # Words that mean something only where no instrument is named: loops and breaks are sections of anything.
-    _rule(6, "vox.backing", "harm, harmony, hrm, ooh, aah, bg"),
+    _rule(6, "vox.backing", "harm, harmony, hrm, ooh, aah, ah, bg"),
     _rule(11, "gtr.electric", "elec, electric, strat, tele, les paul"),
     _rule(12, "gtr.acoustic", "acoustic, acou, nylon"),
     _rule(38, "synth.lead", "melody, topline"),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from mixcli.errors import SettingsError
 from mixcli.songs import role_table
 from mixcli.songs.role_table import RULES, Rule
-from mixcli.songs.tokens import CommonWords, known, meaningful_words, strip_suffix
+from mixcli.songs.tokens import MACHINES, CommonWords, known, meaningful_words, strip_suffix
 
 if TYPE_CHECKING:  # the settings check roles, and must not load the audio library for it
     from mixcli.songs.song import RoleSource
@@ -215,7 +215,7 @@ def _match_mix(words: tuple[str, ...]) -> Hit | None:
 
 def _match_owner(words: tuple[str, ...]) -> Hit | None:
     """Row 3: `Vocals-Drums` is the drummer's voice."""
-    if not words or words[0] not in role_table.OWNER:
+    if not words or words[0] not in role_table.OWNER or words[:2] == ("voice", "over"):
         return None
     rest = words[1:]
     for rule in RULES:
@@ -231,6 +231,8 @@ def _attributes(words: tuple[str, ...], used: frozenset[int]) -> dict[str, str]:
     found: dict[str, str] = {}
     for index, word in enumerate(words):
         if index in used:
+            continue
+        if word in MACHINES:
             continue
         if word.isdigit():
             found["take"] = str(int(word)) if word.isascii() else word

@@ -21,10 +21,10 @@ from mixcli.songs.stem_reader import StemReader
 from mixcli.songs.stem_survey import StemMeter, StemSurvey
 
 SURVEY_BLOCK = 65_536  # samples at the rate of the mix
-# The products of channels are made in float32 (rounding near -120 dB) and summed in float64, in pieces: small ones
-# (48 x 48 channels, 64 samples) are not worth a second thread to the BLAS library, whose waiting threads would
-# otherwise take longer than the work, the more so beside the threads that read.
-GRAM_CHUNK = 4_096  # samples of all stems at a time; bounds the memory of songs with hundreds of stems
+# The products of channels are made in float32 (rounding near -120 dB) and summed in float64, in pieces too
+# small for the BLAS library to wake its threads: waiting for one another they take longer than the work, the
+# more so beside the threads that read.
+GRAM_CHUNK = 4_096  # samples of all stems at a time; bounds the memory of songs of hundreds of stems
 GRAM_PIECE = 64
 GRAM_TILE = 48
 
