@@ -114,3 +114,10 @@ def test_loops_of_links_end(library):
     os.symlink(root, root / "Song A" / "loop")
     os.symlink(root, root / "again")
     assert found(root) == ["Song A", "Song B"]
+
+
+def test_what_lies_beside_a_folder_of_stems_is_part_of_its_song(library):
+    groups = song("rock/groups", ("drums.wav", "bass.wav", "vocals.wav"))
+    others = song("rock/other-mixes", ("one.wav", "two.wav"))
+    root = library(*song("rock/stems"), *groups, *others, "rock/mix.wav", *song("disco/Stems"))
+    assert found(root) == ["disco", "rock"]

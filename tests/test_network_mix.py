@@ -1,4 +1,4 @@
-"""Mixing with a network through the command line: residuals behind the console, and networks that mix alone."""
+"""Mixing with a network through the command line: residuals behind the console, and networks on their own."""
 
 import json
 from pathlib import Path
@@ -131,7 +131,7 @@ def test_a_network_that_mixes_drums_is_crossfaded_with_the_console(run, make_son
 
 
 def test_the_network_hears_the_stems_as_they_are_at_its_inputs(run, make_song, tmp_path, monkeypatch):
-    """The mix is the network's forward pass over the raw stems, padded by its context: computed here directly."""
+    """The mix is the network's forward pass over the raw stems, padded by its context, computed here."""
     monkeypatch.chdir(tmp_path)
     drums = make_song("Drums", seconds=1, stems={"Kick": 60, "Snare": 190, "HiHat": 900})
     model_path = write_model(tmp_path / "drums.safetensors", 8_000, residual=False)

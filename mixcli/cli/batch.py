@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mixcli.cli.options import OUTPUT, MixOptions, takes_mix_options
-from mixcli.cli.show import line, loudness_lines, progress_bar, result_line, show_notices
+from mixcli.cli.progress import song_progress
+from mixcli.cli.show import line, loudness_lines, result_line, show_notices
 from mixcli.errors import UsageError
 
 if TYPE_CHECKING:
+    from mixcli.batching.run import PlannedSong
     from mixcli.mixing.request import Progress
     from mixcli.mixing.result import MixFailure, MixResult
 
@@ -53,12 +55,13 @@ def batch(library: LibraryFolder, out: BatchOut = Path("mixes"), *, options: Mix
             result_line(song.label)
         return
     outcomes = []
-    with progress_bar(quiet=options.quiet, verbose=options.verbose) as on_progress:
+    with song_progress(quiet=options.quiet, verbose=options.verbose, n_songs=len(songs)) as progress:
 
-        def announce(index: int, song: object) -> "Progress | None":
-            if on_progress is None and options.verbose:
-                line(f"[{index + 1}/{len(songs)}] {songs[index].label}")
-            return on_progress
+        def announce(index: int, song: "PlannedSong") -> "Progress | None":
+            progress.begin(index, song.label)
+            if options.verbose and not options.quiet:
+                line(f"[{index + 1}/{len(songs)}] {song.label}")
+            return progress.on_progress
 
         for index, outcome in enumerate(run_batch(songs, announce)):
             outcomes.append(outcome)

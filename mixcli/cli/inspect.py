@@ -17,7 +17,8 @@ from mixcli.cli.options import (
     SongFolder,
 )
 from mixcli.cli.parse import parse_pairs
-from mixcli.cli.show import as_clock, progress_bar, result_line, show_notices
+from mixcli.cli.progress import song_progress
+from mixcli.cli.show import as_clock, result_line, show_notices
 
 if TYPE_CHECKING:
     from mixcli.mixing.inspection import Inspection
@@ -68,8 +69,8 @@ def inspect(
         allow_single=allow_single,
         skip_bad=skip_bad,
     )
-    with progress_bar(quiet=quiet, verbose=verbose) as on_progress:
-        found = inspect_song(song, options, quick=quick, on_progress=on_progress)
+    with song_progress(quiet=quiet, verbose=verbose) as progress:
+        found = inspect_song(song, options, quick=quick, on_progress=progress.on_progress)
     show_notices(found.song.notices, quiet=quiet, verbose=verbose)
     if json:
         from mixcli.mixing.result import to_json

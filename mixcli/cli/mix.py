@@ -8,7 +8,8 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from mixcli.cli.options import MixOptions, OutPath, SongFolder, takes_mix_options
-from mixcli.cli.show import progress_bar, result_line, show_notices, show_plan, show_result
+from mixcli.cli.progress import song_progress
+from mixcli.cli.show import result_line, show_notices, show_plan, show_result
 from mixcli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -38,8 +39,8 @@ def _mix_to_file(request: "MixRequest", options: MixOptions) -> None:
     from mixcli.mixing.mix_song import mix_song, plan_only
     from mixcli.mixing.result import result_document, to_json
 
-    with progress_bar(quiet=options.quiet, verbose=options.verbose) as on_progress:
-        result = (plan_only if options.dry_run else mix_song)(request, on_progress)
+    with song_progress(quiet=options.quiet, verbose=options.verbose) as progress:
+        result = (plan_only if options.dry_run else mix_song)(request, progress.on_progress)
     show_notices(result.notices, quiet=options.quiet, verbose=options.verbose)
     if options.json:
         sys.stdout.write(to_json(result_document(result)))

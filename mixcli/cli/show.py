@@ -1,15 +1,11 @@
-"""What people read: lines and tables on stderr, results on stdout, progress bars on a terminal."""
+"""What people read: what was found and done on stderr, results on stdout."""
 
-import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from mixcli.errors import Notice
 
 if TYPE_CHECKING:
-    from mixcli.mixing.request import Progress
     from mixcli.mixing.result import MixResult
 
 
@@ -34,39 +30,6 @@ def show_notices(notices: tuple[Notice, ...], *, quiet: int, verbose: int, prefi
         ):
             word = "warning" if kind == "W" else "note"
             line(f"{prefix}{word}[{notice.code}]: {notice.message}")
-
-
-def draws_progress(quiet: int, verbose: int) -> bool:
-    """Bars only on a terminal, not in CI, and not with -q or -v."""
-    return sys.stderr.isatty() and not os.environ.get("CI") and not quiet and not verbose
-
-
-@contextmanager
-def progress_bar(*, quiet: int, verbose: int) -> Iterator["Progress | None"]:
-    """A bar of seconds of audio per stage, where stderr is a terminal."""
-    if not draws_progress(quiet, verbose):
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn
-    from rich.progress import Progress as Bars
-
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.fields[clock]}"),
-        TimeElapsedColumn(),
-    )
-    with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
-        tasks: dict[str, TaskID] = {}
-
-        def show(stage: str, done_s: float, total_s: float) -> None:
-            clock = f"{as_clock(min(done_s, total_s))} / {as_clock(total_s)}"
-            if stage not in tasks:
-                tasks[stage] = bars.add_task(stage.capitalize().ljust(9), total=total_s, clock=clock)
-            bars.update(tasks[stage], completed=min(done_s, total_s), clock=clock)
-
-        yield show
 
 
 def as_clock(seconds: float) -> str:

@@ -5,7 +5,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
-from mixcli.songs.listing import DEEPEST, Listing, list_folder, path_key, stem_folder_rank
+from mixcli.songs.listing import DEEPEST, STEM_FOLDERS, Listing, list_folder, path_key, stem_folder_rank
 from mixcli.songs.roles import family_of, match_role
 from mixcli.songs.tokens import common_words, known, split_words
 
@@ -52,9 +52,10 @@ def find_songs(root: Path) -> list[tuple[str, Path]]:
 
     A song is a folder with at least two stems and no song below it. Folders named like `Stems`, `RAW`, `Audio
     Files`, `Multitrack` or `Tracks`, folders that are named for a role (`Drums`, `Vox`), and a folder that is
-    alone in another without audio belong to their parent. A folder of finished mixes is no song: one named
-    like `Mixes` or `References`, or one whose files are named for the songs beside it. If the root itself is
-    a song, it is the only one, as ".". Files are judged by their names alone; none is opened.
+    alone in another without audio belong to their parent. What lies beside a folder that is just `Stems` is part
+    of its song: groups, earlier mixes. A folder of finished mixes is no song: one named like `Mixes` or
+    `References`, or one whose files are named for the songs beside it. If the root itself is a song, it is
+    the only one, as ".". Files are judged by their names alone; none is opened.
     """
     listings = _walk(root)
     direct = {listing.folder: usable_names(listing) for listing in listings}
@@ -70,7 +71,9 @@ def find_songs(root: Path) -> list[tuple[str, Path]]:
         if listing.folder not in songs and _is_role_tree(listing, direct):
             songs[listing.folder] = _Found(listing.folder, ())
     songs = _lift_lone_wrappers(songs, root, direct)
-    songs = {home: song for home, song in songs.items() if not _has_below(home, songs)}
+    rooms = {home for home, song in songs.items() if home not in (root, song.folder) and is_room(song.folder)}
+    songs = {home: song for home, song in songs.items() if rooms.isdisjoint(home.parents)}
+    songs = {home: song for home, song in songs.items() if home in rooms or not _has_below(home, songs)}
     songs = {home: song for home, song in songs.items() if not _are_mixes(song, songs, home)}
     relative = [(home.relative_to(root).as_posix(), home) for home in songs]
     return sorted(relative, key=lambda item: path_key(item[0]))
@@ -97,6 +100,11 @@ def _walk(root: Path) -> list[Listing]:
             if real not in above and len(above) <= DEEPEST:
                 pending.append((below, above | {real}))
     return listings
+
+
+def is_room(folder: Path) -> bool:
+    """Whether a folder's whole name says that it holds the stems of the song above it."""
+    return split_words(folder.name) in STEM_FOLDERS
 
 
 def usable_names(listing: Listing) -> tuple[str, ...]:

@@ -13,7 +13,8 @@ from mixcli.audio.recursion import GRID, GridFilter
 
 BAND_EDGES_HZ = ((100.0, 200.0), (200.0, 500.0), (500.0, 2000.0), (2000.0, 6000.0), (6000.0, 12_000.0))
 SEGMENT_S = 0.085  # of the band analysis: resolves 12 Hz
-SEGMENTS_AT_ONCE = 16  # few enough to stay in the cache
+GRIDS_AT_ONCE = 2  # filtered side by side; so few that their memory is used again and stays in the cache
+SEGMENTS_AT_ONCE = 8  # transformed side by side; few enough to stay in the cache
 
 Block = NDArray[np.float32]
 
@@ -42,8 +43,10 @@ class HopMeter:
         self._waiting_CT = signal_CT[:, n_whole:].copy()
         if silent and not self._filter.state_CN.any():
             self._collect(np.zeros((len(signal_CT), n_whole)))
-        elif n_whole:
-            self._collect(self._filter.push(signal_CT[:, :n_whole]))
+            return
+        for start in range(0, n_whole, GRIDS_AT_ONCE * GRID):
+            part = slice(start, min(start + GRIDS_AT_ONCE * GRID, n_whole))
+            self._collect(self._filter.push(signal_CT[:, part]))
 
     def finish(self) -> NDArray[np.float64]:
         """All whole hops, [H]; of a sound shorter than one, that hop with silence behind it."""
@@ -63,7 +66,7 @@ class HopMeter:
         hops_CHT = weighted_CT[:, : n_hops * self._hop].reshape(len(weighted_CT), n_hops, self._hop)
         energies_H = np.zeros(n_hops)
         for hops_HT in hops_CHT:
-            energies_H += np.einsum("ht,ht->h", hops_HT, hops_HT)
+            energies_H += np.square(hops_HT).sum(axis=1)
         self._energies_H.append(energies_H / self._hop)
         self._open_CT = weighted_CT[:, n_hops * self._hop :].copy()
 
@@ -87,48 +90,49 @@ class BandMeter:
             slice(*np.searchsorted(frequencies_F, (low, min(high, sample_rate / 2))).tolist())
             for low, high in BAND_EDGES_HZ
         ]
-        self._n_channels = n_channels
-        self._power_F = np.zeros((n_channels, len(frequencies_F)))
+        lowest, highest = min(band.start for band in self._bands), max(band.stop for band in self._bands)
+        self._needed = slice(lowest, highest)
+        self._power_CF = np.zeros((n_channels, len(frequencies_F)))
         self._at_rest = True  # nothing but silence waits
-        self._waiting_TC = self._silence()
+        self._waiting_CT = self._silence()
 
     def push(self, block_TC: Block, *, silent: bool = False) -> None:
         """Take the next samples, [T, C]; `silent` says that all of them are zero."""
         if silent and self._at_rest:
             return
-        signal_TC = np.concatenate([self._waiting_TC, block_TC])
-        n_whole = max(0, (len(signal_TC) - self._overlap) // self._step)
-        for first in range(0, n_whole, SEGMENTS_AT_ONCE):
-            last = min(first + SEGMENTS_AT_ONCE, n_whole)
-            self._add(signal_TC[first * self._step : last * self._step + self._overlap])
-        self._waiting_TC = signal_TC[n_whole * self._step :].copy()
-        self._at_rest = silent and not self._waiting_TC.any()
+        signal_CT = np.concatenate([self._waiting_CT, block_TC.T], axis=1)
+        n_pass = SEGMENTS_AT_ONCE * self._step
+        n_passes = max(0, (signal_CT.shape[1] - self._overlap) // n_pass)
+        for index in range(n_passes):
+            self._add(signal_CT[:, index * n_pass : (index + 1) * n_pass + self._overlap])
+        self._waiting_CT = signal_CT[:, n_passes * n_pass :].copy()
+        self._at_rest = silent and not self._waiting_CT.any()
         if self._at_rest:
-            self._waiting_TC = self._silence()  # after a rest the grid of segments begins anew
+            self._waiting_CT = self._silence()  # after a rest the grid of segments begins anew
 
     def finish(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """Energies of mid and side, per band: sums of squares of the samples."""
+        n_channels = len(self._power_CF)
         if not self._at_rest:
-            self.push(np.zeros((self._length, self._n_channels), np.float32))
+            self.push(np.zeros((SEGMENTS_AT_ONCE * self._step, n_channels), np.float32))
         scale = 2.0 / self._length  # Parseval; no band reaches the one-sided bins at either end
         energies = [
-            tuple(scale * float(power_F[band].sum()) for band in self._bands) for power_F in self._power_F
+            tuple(scale * float(power_F[band].sum()) for band in self._bands) for power_F in self._power_CF
         ]
-        return energies[0], energies[1] if self._n_channels == 2 else (0.0,) * len(self._bands)
+        return energies[0], energies[1] if n_channels == 2 else (0.0,) * len(self._bands)
 
     def _silence(self) -> Block:
-        return np.zeros((self._overlap, self._n_channels), np.float32)
+        return np.zeros((len(self._power_CF), self._overlap), np.float32)
 
-    def _add(self, signal_TC: Block) -> None:
+    def _add(self, signal_CT: Block) -> None:
+        """Add the power of one pass, [C, SEGMENTS_AT_ONCE * step + overlap]."""
         from scipy.fft import rfft
 
-        if self._n_channels == 2:
-            left_T, right_T = signal_TC[:, 0], signal_TC[:, 1]
-            signals = [(left_T + right_T) * np.float32(0.5), (left_T - right_T) * np.float32(0.5)]
-        else:
-            signals = [np.ascontiguousarray(signal_TC[:, 0])]
-        for row, signal_T in enumerate(signals):
+        if len(signal_CT) == 2:
+            half, (left_T, right_T) = np.float32(0.5), signal_CT
+            signal_CT = np.stack([(left_T + right_T) * half, (left_T - right_T) * half])
+        for power_F, signal_T in zip(self._power_CF, signal_CT, strict=True):
             segments_ST = np.lib.stride_tricks.sliding_window_view(signal_T, self._length)[:: self._step]
             spectrum_SF = rfft(segments_ST * self._window_T, overwrite_x=True)
-            parts_SF = spectrum_SF.view(np.float32)  # real and imaginary parts side by side
-            self._power_F[row] += np.einsum("sf,sf->f", parts_SF, parts_SF).reshape(-1, 2).sum(axis=1)
+            parts_SF = spectrum_SF[:, self._needed].view(np.float32)  # real and imaginary parts side by side
+            power_F[self._needed] += np.einsum("sf,sf->f", parts_SF, parts_SF).reshape(-1, 2).sum(axis=1)

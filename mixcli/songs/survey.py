@@ -1,32 +1,27 @@
 """One pass over all stems of a song, side by side: what must be known of their sound to decide anything.
 
-Legend: T samples, C channels of one stem, N channels of all stems one after the other, H hops of 100 ms.
+Legend: T samples, C channels of one stem, N channels of all stems one after the other, S stems.
 """
 
-import math
 import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import cached_property
 from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mixcli.errors import SongError
+from mixcli.songs.gram import GramMeter
 from mixcli.songs.naming import join_errors
 from mixcli.songs.song import Song
 from mixcli.songs.stem_reader import StemReader
 from mixcli.songs.stem_survey import StemMeter, StemSurvey
 
 SURVEY_BLOCK = 65_536  # samples at the rate of the mix
-# The products of channels are made in float32 (rounding near -120 dB) and summed in float64, in pieces too
-# small for the BLAS library to wake its threads: waiting for one another they take longer than the work, the
-# more so beside the threads that read.
-GRAM_CHUNK = 4_096  # samples of all stems at a time; bounds the memory of songs of hundreds of stems
-GRAM_PIECE = 64
-GRAM_TILE = 48
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,15 +47,19 @@ class Survey:
 
     def correlation(self, first: str, second: str) -> float:
         """Correlation of the mids of two stems over the whole song, -1 to 1; 0 if either is silent."""
-        products = [
-            self._mid_product(one, other)
-            for one, other in ((first, second), (first, first), (second, second))
-        ]
-        scale = math.sqrt(max(products[1], 0.0) * max(products[2], 0.0))
-        return min(1.0, max(-1.0, products[0] / scale)) if scale > 0 else 0.0
+        rows, correlations_SS = self._correlations
+        return float(correlations_SS[rows[first], rows[second]])
 
-    def _mid_product(self, first: str, second: str) -> float:
-        return float(self.gram_NN[self.channels[first], self.channels[second]].mean())
+    @cached_property
+    def _correlations(self) -> tuple[dict[str, int], NDArray[np.float64]]:
+        rows = {name: row for row, name in enumerate(self.channels)}
+        mids_SN = np.zeros((len(rows), len(self.gram_NN)))
+        for row, part in enumerate(self.channels.values()):
+            mids_SN[row, part] = 1.0 / (part.stop - part.start)
+        products_SS = mids_SN @ self.gram_NN @ mids_SN.T
+        scale_S = np.sqrt(np.maximum(np.diag(products_SS), 0.0))
+        scale_SS = np.outer(scale_S, scale_S)
+        return rows, np.clip(products_SS / np.where(scale_SS > 0, scale_SS, np.inf), -1.0, 1.0)
 
 
 def survey_song(
@@ -93,13 +92,14 @@ def survey_song(
             except SongError as error:
                 errors[stem.name] = error
         n_samples = max((reader.n_samples for reader in readers.values()), default=0)
-        gram_NN = np.zeros((n_channels, n_channels))
+        gram = GramMeter(n_channels, SURVEY_BLOCK)
         pool = open_files.enter_context(ThreadPoolExecutor(threads or _n_cores()))
         done = 0
         while done < n_samples:
             n_block = min(SURVEY_BLOCK, n_samples - done)
-            blocks = _read_block(pool, readers, meters, n_block, errors)
-            _add_products(gram_NN, [(channels[name], block_TC) for name, block_TC in blocks.items()])
+            rows = {name: gram.block_NT[channels[name]] for name in readers}
+            _read_block(pool, readers, meters, n_block, rows, errors)
+            gram.add(pool)
             done += n_block
             if on_block is not None:
                 on_block(done, n_samples)
@@ -111,7 +111,7 @@ def survey_song(
         n_samples=n_samples,
         stems={name: meters[name].finish() for name in sound},
         channels=channels,
-        gram_NN=gram_NN,
+        gram_NN=gram.products_NN,
         broken=errors,
     )
     return select_stems(survey, sound) if errors else survey
@@ -152,58 +152,29 @@ def _read_block(
     readers: dict[str, StemReader],
     meters: dict[str, StemMeter],
     n_samples: int,
+    rows: dict[str, NDArray[np.float32]],
     errors: dict[str, SongError],
-) -> dict[str, NDArray[np.float32]]:
-    """The next block of every stem that is not silent in it; a stem that fails is closed and noted."""
+) -> None:
+    """Read and measure the next block of every stem, into its rows [C, T]; a stem that fails is closed."""
 
-    def read(name: str) -> NDArray[np.float32] | SongError | None:
-        reader = readers[name]
-        n_left = reader.n_samples - reader.position
-        if n_left <= 0:
-            return None  # after its end a stem has no hops and no products
-        try:
-            block_TC = reader.read(min(n_samples, n_left))
-        except SongError as error:
-            return error
-        return block_TC if meters[name].push(block_TC) else None
+    def read(name: str) -> SongError | None:
+        reader, rows_CT = readers[name], rows[name]
+        n_left = min(n_samples, reader.n_samples - reader.position)
+        if n_left > 0:  # after its end a stem has no hops
+            try:
+                block_TC = reader.read(n_left)
+            except SongError as error:
+                rows_CT[:] = 0.0
+                return error
+            if meters[name].push(block_TC):
+                rows_CT[:, :n_left] = block_TC.T
+            else:
+                n_left = 0
+        rows_CT[:, max(n_left, 0) :] = 0.0
+        return None
 
-    blocks = {}
     names = list(readers)
-    for name, outcome in zip(names, pool.map(read, names), strict=True):
-        if isinstance(outcome, SongError):
-            errors[name] = outcome
+    for name, error in zip(names, pool.map(read, names), strict=True):
+        if error is not None:
+            errors[name] = error
             readers.pop(name).close()
-        elif outcome is not None:
-            blocks[name] = outcome
-    return blocks
-
-
-def _add_products(gram_NN: NDArray[np.float64], blocks: list[tuple[slice, NDArray[np.float32]]]) -> None:
-    """Add the inner products of one block; stems that are silent in it take no part."""
-    if not blocks:
-        return
-    rows = np.concatenate([np.arange(part.start, part.stop) for part, _ in blocks])
-    products_NN = np.zeros((len(rows), len(rows)))
-    for start in range(0, max(len(block_TC) for _, block_TC in blocks), GRAM_CHUNK):
-        chunk_TN = np.zeros((GRAM_CHUNK, len(rows)), np.float32)
-        column = 0
-        for _, block_TC in blocks:
-            part_TC = block_TC[start : start + GRAM_CHUNK]
-            chunk_TN[: len(part_TC), column : column + block_TC.shape[1]] = part_TC
-            column += block_TC.shape[1]
-        _multiply(chunk_TN, products_NN)
-    gram_NN[np.ix_(rows, rows)] += products_NN
-
-
-def _multiply(chunk_TN: NDArray[np.float32], products_NN: NDArray[np.float64]) -> None:
-    """Add the inner products of the columns of a chunk to `products_NN`, in place."""
-    n_channels = chunk_TN.shape[1]
-    pieces_PTN = chunk_TN.reshape(-1, GRAM_PIECE, n_channels)
-    tiles = [slice(start, min(start + GRAM_TILE, n_channels)) for start in range(0, n_channels, GRAM_TILE)]
-    for index, rows in enumerate(tiles):
-        for columns in tiles[index:]:
-            products = np.matmul(pieces_PTN[:, :, rows].transpose(0, 2, 1), pieces_PTN[:, :, columns])
-            total = products.sum(axis=0, dtype=np.float64)
-            products_NN[rows, columns] += total
-            if rows != columns:
-                products_NN[columns, rows] += total.T

@@ -1,0 +1,73 @@
+"""Progress bars of mix, batch and inspect, in seconds of audio, on stderr where it is a terminal."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from mixcli.cli.show import as_clock
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bars
+    from rich.progress import TaskID
+
+    from mixcli.mixing.request import Progress
+
+
+class SongProgress:
+    """One bar per stage of the song in hand, and one over all songs where there are several."""
+
+    def __init__(self, bars: "Bars | None", n_songs: int) -> None:
+        self._bars = bars
+        self._stages: dict[str, TaskID] = {}
+        self._songs: TaskID | None = None
+        if bars is not None and n_songs > 1:
+            self._songs = bars.add_task("Songs", total=n_songs, clock="")
+
+    @property
+    def on_progress(self) -> "Progress | None":
+        """What a mix is to call; None where nothing is drawn."""
+        return None if self._bars is None else self._show
+
+    def begin(self, index: int, label: str) -> None:
+        """Say which song comes next, counted from 0; its stages begin anew."""
+        if self._bars is None:
+            return
+        for task in self._stages.values():
+            self._bars.remove_task(task)
+        self._stages = {}
+        if self._songs is not None:
+            self._bars.update(self._songs, completed=index, clock=label)
+
+    def _show(self, stage: str, done_s: float, total_s: float) -> None:
+        if self._bars is None:
+            return
+        done_s = min(done_s, total_s)
+        clock = f"{as_clock(done_s)} / {as_clock(total_s)}"
+        if stage not in self._stages:
+            name = stage.capitalize().ljust(9)
+            self._stages[stage] = self._bars.add_task(name, total=total_s, clock=clock)
+        self._bars.update(self._stages[stage], completed=done_s, clock=clock)
+
+
+@contextmanager
+def song_progress(*, quiet: int, verbose: int, n_songs: int = 1) -> Iterator[SongProgress]:
+    """Bars while the block runs: only on a terminal, not in CI, and not with -q or -v."""
+    if not sys.stderr.isatty() or os.environ.get("CI") or quiet or verbose:
+        yield SongProgress(None, n_songs)
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    bars = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.fields[clock]}"),
+        TimeElapsedColumn(),
+        console=Console(stderr=True),
+        transient=True,
+        redirect_stdout=sys.stdout.isatty(),  # results that are piped away must not end up among the bars
+    )
+    with bars:
+        yield SongProgress(bars, n_songs)
