@@ -130,6 +130,18 @@ def test_11_invalid_samples(refused, make_song):
     refused("mix", folder, exit_code=3, error="E314", message=message)
 
 
+def test_11_invalid_samples_can_be_read_as_silence(run, make_song, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    options = ("--loudness-mode", "measure", "--bit-depth", "32f", "--repair-nan", "-q")
+    for name, invalid in (("broken", np.nan), ("mended", 0.0)):
+        folder = make_song(name)
+        samples = np.full((2 * RATE, 1), 0.1, np.float32)
+        samples[8_000:8_312] = invalid
+        soundfile.write(folder / "Synth.wav", samples, RATE, subtype="FLOAT")
+        assert run("mix", folder, *options)[0] == 0
+    assert (tmp_path / "mixes/broken.wav").read_bytes() == (tmp_path / "mixes/mended.wav").read_bytes()
+
+
 def test_12_more_than_two_channels(refused, run, make_song):
     folder = make_song()
     soundfile.write(folder / "Room.wav", np.full((RATE, 6), 0.01, np.float32), RATE)
@@ -249,9 +261,12 @@ def test_27_a_missed_loudness_fails_only_when_strict(run, tmp_path, monkeypatch)
     assert code == 0
     assert "W701" in err
     assert "under target" in err
-    code, _, err = run("mix", "clicks", "--force", "--strict")
+    code, out, err = run("mix", "clicks", "--force", "--strict", "--json")
     assert code == 7
     assert "error[E701]" in err
+    document = json.loads(out)  # the mix is there, and one document says both
+    assert document["errors"][0]["code"] == "E701"
+    assert document["outputs"][0]["file"] == "mixes/clicks.wav"
 
 
 def test_28_a_wrong_role_name(refused, make_song):
@@ -314,6 +329,27 @@ def test_a_recipe_that_leaves_the_song_folder_is_refused(refused, run, make_song
     arguments = ("mix", folder, "-o", tmp_path / "second", "--recipe", recipe)
     refused(*arguments, exit_code=4, error="E414", message="outside the song folder")
     shutil.rmtree(tmp_path / "first")
+
+
+def test_options_that_choose_stems_are_refused_beside_a_recipe(refused, run, make_song, tmp_path):
+    folder = make_song()
+    assert run("mix", folder, "-o", tmp_path / "first")[0] == 0
+    recipe = tmp_path / "first" / "Song A.recipe.yaml"
+    arguments = ("mix", folder, "--recipe", recipe, "--exclude", "Kick*")
+    refused(*arguments, exit_code=2, error="E210", message="--exclude cannot change them")
+
+
+def test_a_batch_into_a_file_or_from_a_file_is_refused(refused, make_song, tmp_path):
+    folder = make_song("library/One")
+    refused("batch", "library", "-o", "-", exit_code=2, error="E209", message="writes into a folder")
+    refused("batch", folder / "Kick.wav", exit_code=3, error="E302", message="one audio file")
+    refused("batch", "libary", exit_code=3, error="E301", message='no folder "libary"', hint="library")
+
+
+def test_a_dry_run_fails_where_the_mix_would(refused, run, make_song):
+    folder = make_song()
+    assert run("mix", folder, "-o", "mixes")[0] == 0
+    refused("mix", folder, "-o", "mixes", "-n", exit_code=5, error="E501", message="exists")
 
 
 def test_errors_are_json_too_when_json_was_asked_for(run, tmp_path, monkeypatch):

@@ -109,6 +109,21 @@ def test_the_recipe_names_the_network_and_renders_with_it_again(run, song, tmp_p
     assert "E417" in err
 
 
+def test_a_network_named_beside_a_recipe_of_the_console_takes_part(run, song, tmp_path):
+    model = write_model(tmp_path / "small.safetensors", 8_000, residual=True)
+    mixed(run, song, *MEASURE, "-o", "console")
+    recipe = Path("console/Song A.recipe.yaml")
+    with_TC = mixed(run, song, *MEASURE, "-m", model, "-o", "with")
+    again_TC = mixed(run, song, *MEASURE, "--recipe", recipe, "-m", model, "-o", "again")
+    assert np.array_equal(with_TC, again_TC)
+    text = recipe.read_text()
+    start, stop = text.index("  guitars:"), text.index("  keys:")
+    (tmp_path / "fewer.yaml").write_text(text[: text.index("  keys:")] + text[text.index("  lead:") :])
+    assert start < stop
+    fewer_TC = mixed(run, song, *MEASURE, "--recipe", tmp_path / "fewer.yaml", "-m", model, "-o", "fewer")
+    assert np.array_equal(with_TC, fewer_TC)  # no stem uses the bus that is not named
+
+
 def test_a_network_that_mixes_drums_refuses_a_song_with_a_voice(run, song, tmp_path):
     model = write_model(tmp_path / "drums.safetensors", 8_000, residual=False)
     code, out, err = run("mix", song, "-m", model)

@@ -13,51 +13,62 @@ from numpy.typing import NDArray
 # Sizes for which one product is small enough that the BLAS library makes it in the calling thread (fewer than
 # 2^18 multiplications), and always of the same shape, so that it is rounded the same however a stream is cut.
 PIECE = 32  # samples
-PIECES = 16  # of a run
-RUNS = 32  # of a grid
+PIECES = 32  # of a run
+RUNS = 8  # of a grid
 GRID = PIECE * PIECES * RUNS  # samples
 NEGLIGIBLE = 1e-20  # a state below -400 dBFS is set to zero before it decays into slow denormals
 
 Samples = NDArray[np.float64]
 
 
-class GridFilter:
-    """Second-order sections in series over a stream that comes in whole grids of `GRID` samples.
+class FilterMatrices:
+    """What second-order sections in series do to a piece, a run and a grid of samples.
 
-    `sos_S6` is scipy's layout, [S, 6]. It gives the samples of `scipy.signal.sosfilt` but for rounding in
-    float64, several times faster, and bit for bit the same however the stream is cut.
+    `sos_S6` is scipy's layout, [S, 6]. Made once, it serves any number of filters.
     """
 
-    def __init__(self, sos_S6: Samples, n_channels: int) -> None:
+    def __init__(self, sos_S6: Samples) -> None:
         step_NN, in_N, out_N, through = _state_space(sos_S6)
         powers = _powers(step_NN, PIECE)
         response_L = np.array([through, *(out_N @ power @ in_N for power in powers[: PIECE - 1])])
         late, early = np.indices((PIECE, PIECE))
         own_LL = np.where(late >= early, response_L[late - early], 0.0)
         left_LN = np.array([out_N @ power for power in powers[:PIECE]])
-        self._to_output = _clean(np.concatenate([own_LL, left_LN], axis=1).T)  # [L + N, L]
-        self._to_state_LN = _clean(np.array([power @ in_N for power in powers[PIECE - 1 :: -1]]))
-        self._run = _Chain(powers[PIECE], PIECES)
-        self._grid = _Chain(self._run.power_NN, RUNS)
-        self.state_CN = np.zeros((n_channels, len(in_N)))
+        self.to_output = _clean(np.concatenate([own_LL, left_LN], axis=1).T)  # [L + N, L]
+        self.to_state_LN = _clean(np.array([power @ in_N for power in powers[PIECE - 1 :: -1]]))
+        self.run = _Chain(powers[PIECE], PIECES)
+        self.grid = _Chain(self.run.power_NN, RUNS)
+        self.n_states = len(in_N)
+
+
+class GridFilter:
+    """A filter over a stream that comes in whole grids of `GRID` samples.
+
+    It gives the samples of `scipy.signal.sosfilt` but for rounding in float64, in half the time or less, and
+    bit for bit the same however the stream is cut.
+    """
+
+    def __init__(self, matrices: FilterMatrices, n_channels: int) -> None:
+        self._matrices = matrices
+        self.state_CN = np.zeros((n_channels, matrices.n_states))
 
     def push(self, signal_CT: NDArray[np.floating]) -> Samples:
         """Filter whole grids, [C, T] to float64 [C, T]."""
         n_channels, n_samples = signal_CT.shape
-        n_states = self.state_CN.shape[1]
+        matrices, n_states = self._matrices, self._matrices.n_states
         shape = (n_channels, n_samples // GRID, RUNS, PIECES)
         filled = np.empty((*shape, PIECE + n_states))  # each piece, and the state before it
         filled[..., :PIECE] = signal_CT.reshape(*shape, PIECE)
-        by_pieces = self._run.from_rest(filled[..., :PIECE] @ self._to_state_LN)
-        by_runs = self._grid.from_rest(by_pieces[..., None, :, -1, :])[:, :, 0]
+        by_pieces = matrices.run.from_rest(filled[..., :PIECE] @ matrices.to_state_LN)
+        by_runs = matrices.grid.from_rest(by_pieces[..., None, :, -1, :])[:, :, 0]
         for grid in range(shape[1]):
-            by_runs[:, grid] += self._grid.from_state(self.state_CN)
+            by_runs[:, grid] += matrices.grid.from_state(self.state_CN)
             self.state_CN = by_runs[:, grid, -1]
             if np.abs(self.state_CN).max() < NEGLIGIBLE:
                 self.state_CN = np.zeros_like(self.state_CN)
-        by_pieces += self._run.from_state(by_runs[..., :-1, :])
+        by_pieces += matrices.run.from_state(by_runs[..., :-1, :])
         filled[..., PIECE:] = by_pieces[..., :-1, :]
-        filtered: Samples = filled @ self._to_output
+        filtered: Samples = filled @ matrices.to_output
         return filtered.reshape(n_channels, n_samples)
 
 
@@ -67,10 +78,9 @@ class _Chain:
     def __init__(self, step_NN: Samples, length: int) -> None:
         powers = _powers(step_NN, length)
         n_states = len(step_NN)
-        along = np.zeros((length, n_states, length + 1, n_states))
-        for source in range(length):
-            for target in range(source + 1, length + 1):
-                along[source, :, target] = powers[target - source - 1].T
+        source, target = np.indices((length, length + 1))
+        delayed = np.array([np.zeros_like(step_NN), *powers])  # after no step at all, nothing has come in yet
+        along = delayed[np.maximum(target - source, 0)].transpose(0, 3, 1, 2)
         self._along = _clean(along.reshape(length * n_states, -1))
         self._start = _clean(np.concatenate([power.T for power in powers], axis=1))
         self._shape = (length + 1, n_states)

@@ -12,6 +12,7 @@ from mixcli.mixing.request import MixRequest, Progress
 from mixcli.mixing.result import MixFailure, MixResult
 from mixcli.songs.library import find_songs
 from mixcli.songs.listing import song_name
+from mixcli.songs.song_folder import check_folder
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,9 +34,10 @@ def plan_batch(library: Path, out: Path, wanted: MixRequest) -> list[PlannedSong
     `wanted` says what is asked of every song. A song folder given as library is a library of one. Raises
     UsageError when `out` is a file, SongError when there is no song.
     """
-    if out.suffix.lower() in AUDIO_SUFFIXES or out.is_file():
+    if out == Path("-") or out.suffix.lower() in AUDIO_SUFFIXES or out.is_file():
         message = f'"{out}" is a file; a batch writes into a folder.'
         raise UsageError(message, code="E209", hint=f"--out {out.with_suffix('')}")
+    check_folder(library)
     songs = find_songs(library)
     if not songs:
         hint = "a song is a folder with at least two audio files; mixcli inspect shows what a folder holds."
@@ -66,7 +68,10 @@ def run_batch(
                     yield done
                     continue
                 request = replace(request, if_exists="overwrite")
-            yield mix_song(request, on_song(index, song))
+            result = mix_song(request, on_song(index, song))
+            if result.missed is not None:
+                raise result.missed
+            yield result
         except MixcliError as error:
             yield MixFailure(song=song_name(request.folder), folder=request.folder, error=error)
         except Exception:  # a bug must cost one song, not the night

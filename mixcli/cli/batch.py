@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mixcli.cli.options import OUTPUT, MixOptions, takes_mix_options
+from mixcli.cli.options import OUTPUT, MixOptions
 from mixcli.cli.progress import song_progress
-from mixcli.cli.show import line, loudness_lines, result_line, show_notices
+from mixcli.cli.show import line, loudness_lines, result_line, show_error, show_notices
+from mixcli.cli.spelled_out import spell_out_options
 from mixcli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ BatchOut = Annotated[
 ]
 
 
-@takes_mix_options
+@spell_out_options
 def batch(library: LibraryFolder, out: BatchOut = Path("mixes"), *, options: MixOptions) -> None:
     """Mix every song below a folder, one after the other.
 
@@ -75,10 +76,7 @@ def show_outcome(relative: str, outcome: "MixResult | MixFailure", options: MixO
 
     if isinstance(outcome, MixFailure):
         if outcome.error is not None:
-            if options.quiet < 2:
-                line(f"{relative}: error[{outcome.error.code}]: {outcome.error.message}")
-                if outcome.error.hint:
-                    line(f"  hint: {outcome.error.hint}")
+            show_error(outcome.error, quiet=options.quiet, prefix=f"{relative}: ")
         else:
             log.parent.mkdir(parents=True, exist_ok=True)
             with log.open("a", encoding="utf-8") as file:

@@ -5,72 +5,56 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mixcli.cli.options import (
-    AllowSingle,
-    Downmix,
-    Exclude,
-    Include,
-    NoPair,
-    Recursive,
-    Role,
-    SkipBad,
-    SongFolder,
-)
-from mixcli.cli.parse import parse_pairs
 from mixcli.cli.progress import song_progress
 from mixcli.cli.show import as_clock, result_line, show_notices
+from mixcli.cli.song_options import SongFolder, SongOptions
+from mixcli.cli.spelled_out import spell_out_options
 
 if TYPE_CHECKING:
     from mixcli.mixing.inspection import Inspection
     from mixcli.songs.song import Stem
 
 
+def show_roles(wanted: bool) -> None:
+    """Print every role with the bus it goes to, and stop."""
+    if not wanted:
+        return
+    from mixcli.songs.roles import ROLES, bus_of
+
+    for role in ROLES:
+        result_line(f"{role.ljust(16)} {'not mixed' if role.startswith('util.') else bus_of(role)}")
+    raise typer.Exit
+
+
+@spell_out_options
 def inspect(
     song: SongFolder,
-    quick: Annotated[
-        bool, typer.Option("--quick", help="Look at names and headers alone; measure nothing.")
+    quick: Annotated[bool, typer.Option("--quick", help="From the headers alone; measure nothing.")] = False,
+    roles: Annotated[
+        bool, typer.Option("--roles", callback=show_roles, is_eager=True, help="List all roles and buses.")
     ] = False,
-    include: Include = None,
-    exclude: Exclude = None,
-    recursive: Recursive = False,
-    role: Role = None,
-    no_pair: NoPair = False,
-    downmix: Downmix = False,
-    allow_single: AllowSingle = False,
-    skip_bad: SkipBad = False,
     json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
     quiet: Annotated[
-        int,
-        typer.Option(
-            "-q", "--quiet", count=True, help="No notes; -qq: no warnings either.", show_default=False
-        ),
+        int, typer.Option("-q", "--quiet", count=True, help="Warnings only; -qq: none.", show_default=False)
     ] = 0,
     verbose: Annotated[
-        int,
-        typer.Option(
-            "-v", "--verbose", count=True, help="Also the reason of every move.", show_default=False
-        ),
+        int, typer.Option("-v", "--verbose", count=True, help="The reasons too.", show_default=False)
     ] = 0,
+    *,
+    options: SongOptions,
 ) -> None:
-    """Show every stem of a song: its role and where that was found, format, level, and what mix would do.
+    """Show every stem of a song: its role and why, format, level, faults, and what mix would do.
 
-    Exits with 3 where mix would fail for a fault of the stems. Writes nothing and loads no network.
+    Exits with 3 where mix would fail. Loads no network.
     """
+    from mixcli.cli.request import discovery_options
     from mixcli.mixing.inspection import inspect_song, inspection_document
-    from mixcli.songs.discovery import DiscoveryOptions
 
-    options = DiscoveryOptions(
-        include=tuple(include or ()),
-        exclude=tuple(exclude or ()),
-        recursive=recursive,
-        roles=tuple(parse_pairs("--role", role)),
-        pair=not no_pair,
-        downmix=downmix,
-        allow_single=allow_single,
-        skip_bad=skip_bad,
-    )
+    wanted = discovery_options(options)
     with song_progress(quiet=quiet, verbose=verbose) as progress:
-        found = inspect_song(song, options, quick=quick, on_progress=progress.on_progress)
+        found = inspect_song(
+            song, wanted, quick=quick, repair=options.repair_nan, on_progress=progress.on_progress
+        )
     show_notices(found.song.notices, quiet=quiet, verbose=verbose)
     if json:
         from mixcli.mixing.result import to_json

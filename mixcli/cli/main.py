@@ -16,6 +16,7 @@ from mixcli.cli.doctor import doctor
 from mixcli.cli.inspect import inspect
 from mixcli.cli.mix import mix
 from mixcli.cli.presets import presets
+from mixcli.cli.show import line, show_error
 from mixcli.errors import Interrupted, MixcliError
 
 EPILOG = (
@@ -68,31 +69,26 @@ def main() -> None:
         report_error(error)
         sys.exit(error.exit_code)
     except Interrupted as interruption:
-        report_line("interrupted; nothing was left half written. The same command starts again.")
+        line("interrupted; nothing was left half written. The same command starts again.")
         sys.exit(interruption.exit_code)
     except BrokenPipeError:
         # the reader has gone (| head): point stdout elsewhere so that the interpreter's last flush is quiet
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     except MemoryError:
-        report_line("error[E602]: out of memory.\n  hint: close other programs, or mix fewer stems at once.")
+        line("error[E602]: out of memory.\n  hint: close other programs, or mix fewer stems at once.")
         sys.exit(6)
     except Exception as error:
         if "-vv" in sys.argv:
             traceback.print_exc()
-        report_line(f"error[E100]: unexpected error, a bug in mixcli: {type(error).__name__}: {error}")
-        report_line(
-            "  hint: the same command with -vv shows the traceback; mixcli doctor tells of this machine."
-        )
+        line(f"error[E100]: unexpected error, a bug in mixcli: {type(error).__name__}: {error}")
+        line("  hint: the same command with -vv shows the traceback; mixcli doctor tells of this machine.")
         sys.exit(1)
 
 
 def report_error(error: MixcliError) -> None:
     """One line, and one with the hint, on stderr; with --json also the result document on stdout."""
-    if "-qq" not in sys.argv:
-        report_line(f"error[{error.code}]: {error.message}")
-        if error.hint:
-            report_line(f"  hint: {error.hint}")
+    show_error(error, quiet=2 if "-qq" in sys.argv else 0)
     if "--json" in sys.argv:
         import json
 
@@ -106,11 +102,6 @@ def report_error(error: MixcliError) -> None:
             "errors": [described],
         }
         typer.echo(json.dumps(document, indent=2, ensure_ascii=False))
-
-
-def report_line(text: str) -> None:
-    """A line on stderr, whatever stderr can show."""
-    print(text, file=sys.stderr)  # noqa: T201  # the door is where printing happens
 
 
 def use_utf8() -> None:

@@ -7,16 +7,20 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from mixcli.cli.options import MixOptions, OutPath, SongFolder, takes_mix_options
+import typer
+
+from mixcli.cli.options import MixOptions, OutPath
 from mixcli.cli.progress import song_progress
-from mixcli.cli.show import result_line, show_notices, show_plan, show_result
+from mixcli.cli.show import move_lines, result_line, show_error, show_notices, show_result
+from mixcli.cli.song_options import SongFolder
+from mixcli.cli.spelled_out import spell_out_options
 from mixcli.errors import UsageError
 
 if TYPE_CHECKING:
     from mixcli.mixing.request import MixRequest
 
 
-@takes_mix_options
+@spell_out_options
 def mix(song: SongFolder, out: OutPath = None, *, options: MixOptions) -> None:
     """Mix one folder of stems to stereo.
 
@@ -44,11 +48,16 @@ def _mix_to_file(request: "MixRequest", options: MixOptions) -> None:
     show_notices(result.notices, quiet=options.quiet, verbose=options.verbose)
     if options.json:
         sys.stdout.write(to_json(result_document(result)))
-    elif options.dry_run:
-        show_plan(result)
+    elif result.status == "planned":
+        result_line(f"would write {result.paths.audio}")
+        for text in move_lines(result):
+            result_line(text)
     else:
-        show_result(result, quiet=options.quiet)
+        show_result(result, quiet=options.quiet, verbose=options.verbose)
         result_line(str(result.paths.audio))
+    if result.missed is not None:
+        show_error(result.missed, quiet=options.quiet)
+        raise typer.Exit(result.missed.exit_code)
 
 
 def _mix_to_stdout(request: "MixRequest", options: MixOptions) -> None:
@@ -61,7 +70,10 @@ def _mix_to_stdout(request: "MixRequest", options: MixOptions) -> None:
         asked = {**request.settings, "format": "wav"}
         result = mix_song(replace(request, out=Path(folder, "mix.wav"), settings=asked))
         show_notices(result.notices, quiet=options.quiet, verbose=options.verbose)
-        show_result(result, quiet=options.quiet)
+        show_result(result, quiet=options.quiet, verbose=options.verbose)
         with result.paths.audio.open("rb") as file:
             shutil.copyfileobj(file, sys.stdout.buffer)
         sys.stdout.buffer.flush()
+    if result.missed is not None:
+        show_error(result.missed, quiet=options.quiet)
+        raise typer.Exit(result.missed.exit_code)

@@ -1,17 +1,15 @@
 """The options that `mix` and `batch` share, each documented once."""
 
-import functools
-import inspect
-from collections.abc import Callable
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, get_type_hints
+from typing import Annotated
 
 import typer
 
-OUTPUT, INPUT, BALANCE, LOUDNESS, NETWORK, RUN = "Output", "Input", "Balance", "Loudness", "Network", "Run"
+from mixcli.cli.song_options import SongOptions
 
-SongFolder = Annotated[Path, typer.Argument(metavar="SONG", help="A folder of stems.", show_default=False)]
+OUTPUT, BALANCE, LOUDNESS, NETWORK, RUN = "Output", "Balance", "Loudness", "Network", "Run"
+
 OutPath = Annotated[
     Path | None,
     typer.Option(
@@ -73,37 +71,6 @@ TermsKind = Annotated[
 Report = Annotated[
     str,
     typer.Option("--report", metavar="none", help="There are no reports yet.", rich_help_panel=OUTPUT),
-]
-Include = Annotated[
-    list[str] | None,
-    typer.Option("--include", metavar="GLOB", help="Only these files.", rich_help_panel=INPUT),
-]
-Exclude = Annotated[
-    list[str] | None,
-    typer.Option("--exclude", metavar="GLOB", help="Not these files.", rich_help_panel=INPUT),
-]
-Recursive = Annotated[
-    bool,
-    typer.Option(
-        "-r", "--recursive", help="Take all audio in folders below the song's, too.", rich_help_panel=INPUT
-    ),
-]
-Role = Annotated[
-    list[str] | None,
-    typer.Option("--role", metavar="PATTERN=ROLE", help='As in "Audio 12*=perc.hand"', rich_help_panel=INPUT),
-]
-NoPair = Annotated[
-    bool, typer.Option("--no-pair", help="Do not join left and right files.", rich_help_panel=INPUT)
-]
-Downmix = Annotated[
-    bool,
-    typer.Option("--downmix", help="Fold stems of more than two channels to stereo.", rich_help_panel=INPUT),
-]
-AllowSingle = Annotated[
-    bool, typer.Option("--allow-single", help="Mix a song of one stem, too.", rich_help_panel=INPUT)
-]
-SkipBad = Annotated[
-    bool, typer.Option("--skip-bad", help="Leave broken stems out, with a warning.", rich_help_panel=INPUT)
 ]
 Gain = Annotated[
     list[str] | None,
@@ -223,7 +190,7 @@ Verbose = Annotated[
 
 
 @dataclass(frozen=True, kw_only=True)
-class MixOptions:
+class MixOptions(SongOptions):
     """What was typed, as typed; `None` means that an option was not given."""
 
     name: Name = "{song}"
@@ -234,14 +201,6 @@ class MixOptions:
     force: Force = False
     terms: TermsKind = "none"
     report: Report = "none"
-    include: Include = None
-    exclude: Exclude = None
-    recursive: Recursive = False
-    role: Role = None
-    no_pair: NoPair = False
-    downmix: Downmix = False
-    allow_single: AllowSingle = False
-    skip_bad: SkipBad = False
     gain: Gain = None
     pan: Pan = None
     mute: Mute = None
@@ -261,34 +220,3 @@ class MixOptions:
     json: Json = False
     quiet: Quiet = 0
     verbose: Verbose = 0
-
-
-def takes_mix_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command that has a parameter `options: MixOptions` all of them as options of its own.
-
-    Typer reads a function's signature; the shared options are spelled out in it once, here.
-    """
-    own = [each for each in inspect.signature(command).parameters.values() if each.name != "options"]
-    hints = get_type_hints(command, include_extras=True)
-    shared_hints = get_type_hints(MixOptions, include_extras=True)
-    own = [each.replace(annotation=hints[each.name], kind=inspect.Parameter.KEYWORD_ONLY) for each in own]
-    shared = [
-        inspect.Parameter(
-            field.name,
-            inspect.Parameter.KEYWORD_ONLY,
-            default=None if field.default is MISSING else field.default,
-            annotation=shared_hints[field.name],
-        )
-        for field in fields(MixOptions)
-    ]
-    names = {each.name for each in shared}
-
-    @functools.wraps(command)
-    def wrapper(**given: object) -> None:
-        typed = {key: value for key, value in given.items() if key in names}
-        rest = {key: value for key, value in given.items() if key not in names}
-        command(**rest, options=MixOptions(**typed))  # type: ignore[arg-type]  # Typer has checked the types
-
-    wrapper.__signature__ = inspect.Signature([*own, *shared])  # type: ignore[attr-defined]  # read by Typer
-    wrapper.__annotations__ = {each.name: each.annotation for each in [*own, *shared]}
-    return wrapper

@@ -3,7 +3,7 @@
 import sys
 from typing import TYPE_CHECKING
 
-from mixcli.errors import Notice
+from mixcli.errors import MixcliError, Notice
 
 if TYPE_CHECKING:
     from mixcli.mixing.result import MixResult
@@ -38,11 +38,22 @@ def as_clock(seconds: float) -> str:
     return f"{minutes}:{rest:02d}"
 
 
-def show_result(result: "MixResult", *, quiet: int) -> None:
-    """What was found, how the mix came out, and what to do next."""
+def show_error(error: MixcliError, *, quiet: int, prefix: str = "") -> None:
+    """An expected failure in one line, and one with the hint; nothing with -qq."""
+    if quiet > 1:
+        return
+    line(f"{prefix}error[{error.code}]: {error.message}")
+    if error.hint:
+        line(f"  hint: {error.hint}")
+
+
+def show_result(result: "MixResult", *, quiet: int, verbose: int) -> None:
+    """What was found, how the mix came out, and what to do next; with -v what was done to every stem."""
     if quiet:
         return
     line(song_line(result))
+    for text in move_lines(result) if verbose else ():
+        line(text)
     for text in loudness_lines(result):
         line(text)
     if result.status == "ok" and result.paths.recipe.exists():
@@ -69,29 +80,30 @@ def loudness_lines(result: "MixResult") -> list[str]:
     if plan is None or finished is None:
         return []
     measures, solution = finished.measures, finished.solution
-    lufs = "no loudness" if measures.integrated_lufs is None else f"{measures.integrated_lufs:.1f} LUFS"
-    peak = "silence" if measures.true_peak_dbtp is None else f"{measures.true_peak_dbtp:.1f} dBTP"
+    lufs, peak = "no loudness", "silence"
+    if measures.integrated_lufs is not None:
+        lufs = f"{measures.integrated_lufs:.1f} LUFS".replace("-", "−")
+    if measures.true_peak_dbtp is not None:
+        peak = f"{measures.true_peak_dbtp:.1f} dBTP".replace("-", "−")
     limiter = "no limiting"
     if solution.max_reduction_db > 0:
         limiter = f"limiter: {solution.max_reduction_db:.1f} dB at most"
     network = plan.recipe.network
     made_by = "console alone" if plan.model is None else f"network {network.model} × {network.amount:g}"
-    lines = [f"{lufs}, {peak} ({limiter}; {made_by})".replace("-", "−")]
+    lines = [f"{lufs}, {peak} ({limiter}; {made_by})"]
     if result.null_test_dbfs is not None:
         count, folder = len(result.terms), result.paths.terms
         lines.append(f"{count} terms in {folder}; null test {result.null_test_dbfs:.0f} dBFS")
     return lines
 
 
-def show_plan(result: "MixResult") -> None:
-    """A dry run on stdout: what would be done to every stem, and why."""
-    plan = result.plan
-    if plan is None:
-        return
-    result_line(f"would write {result.paths.audio}")
-    for name, part in plan.recipe.stems.items():
+def move_lines(result: "MixResult") -> list[str]:
+    """What is done to every stem, and why."""
+    lines: list[str] = []
+    stems = {} if result.plan is None else result.plan.recipe.stems
+    for name, part in stems.items():
         sent = "no reverb" if part.reverb_send_db is None else f"reverb {part.reverb_send_db:g} dB"
         muted = ", muted" if part.mute else ""
-        result_line(f"{name}: {part.role}, {part.gain_db:+.1f} dB, pan {part.pan:+.2f}, {sent}{muted}")
-        for key, reason in part.reasons.items():
-            result_line(f"    {key}: {reason}")
+        lines.append(f"{name}: {part.role}, {part.gain_db:+.1f} dB, pan {part.pan:+.2f}, {sent}{muted}")
+        lines += [f"    {key}: {reason}" for key, reason in part.reasons.items()]
+    return lines

@@ -23,6 +23,7 @@ def request_fingerprint(request: MixRequest) -> str:
         "discovery": repr(request.discovery),
         "moves": repr(request.moves),
         "recipe": request.recipe.read_text("utf-8", "replace") if request.recipe else None,
+        "repair": request.repair,
         "terms": request.terms,
         "excerpt": [request.start_s, request.duration_s],
         "files": sorted(_files(request.folder)),

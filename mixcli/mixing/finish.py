@@ -17,6 +17,7 @@ from mixcli.audio.mastering import (
 )
 from mixcli.audio.output import ScratchFile, atomic_output
 from mixcli.audio.writer import MixWriter
+from mixcli.mixing.request import Progress
 from mixcli.settings import MixSettings
 
 BLOCK = 65_536
@@ -43,16 +44,29 @@ def master_target(settings: MixSettings) -> MasterTarget:
 
 
 def finish_mix(
-    scratch: ScratchFile, path: Path, sample_rate: int, settings: MixSettings, *, software: str
+    scratch: ScratchFile,
+    path: Path,
+    sample_rate: int,
+    settings: MixSettings,
+    *,
+    software: str,
+    on_progress: Progress | None = None,
 ) -> FinishedMix:
     """Solve the master, write the file whole or not at all, and measure the file as written.
+
+    Progress is told as the stage "mastering", once through for every pass over the mix.
 
     The ceiling holds on the written samples: should a file read above it, it is made again a little lower.
     Raises OutputError.
     """
 
     def blocks() -> Iterator[np.ndarray]:
-        return scratch.blocks(BLOCK)
+        done = 0
+        for block_TC in scratch.blocks(BLOCK):
+            yield block_TC
+            done += len(block_TC)
+            if on_progress is not None:
+                on_progress("mastering", done / sample_rate, scratch.n_samples / sample_rate)
 
     solution = solve_master(blocks, sample_rate, 2, master_target(settings))
     undithered = settings.dither == "none" or settings.bit_depth == "32f"

@@ -31,14 +31,21 @@ class Inspection:
 
 
 def inspect_song(
-    folder: Path, options: DiscoveryOptions, *, quick: bool = False, on_progress: Progress | None = None
+    folder: Path,
+    options: DiscoveryOptions,
+    *,
+    quick: bool = False,
+    repair: bool = False,
+    on_progress: Progress | None = None,
 ) -> Inspection:
     """Read a song folder; `quick` reads the headers alone. Raises SongError where a mix would."""
     song = read_song(folder, options)
     if quick:
         return Inspection(folder=folder, song=song)
     on_block = measuring(song, on_progress)
-    survey = survey_song(song, most_common_rate(song.stems), skip_bad=options.skip_bad, on_block=on_block)
+    survey = survey_song(
+        song, most_common_rate(song.stems), skip_bad=options.skip_bad, repair=repair, on_block=on_block
+    )
     song, survey = apply_survey(song, survey)
     return Inspection(folder=folder, song=song, survey=survey, recipe=make_recipe(song, survey))
 

@@ -104,10 +104,10 @@ def _fill(template: str, fields: dict[str, str]) -> str:
 def settle_existing(paths: MixPaths, if_exists: IfExists) -> MixPaths | None:
     """What to do about a mix that is already there; None means: leave it, the song is skipped.
 
-    Raises OutputError E501 for `error`, and E506 when the output is a folder.
+    Raises OutputError E501 for `error`, and E502 when the output is a folder.
     """
     if paths.audio.is_dir():
-        raise OutputError(f'"{paths.audio}" is a folder, not a file.', code="E506", hint="another --out")
+        raise OutputError(f'"{paths.audio}" is a folder, not a file.', code="E502", hint="another --out.")
     if not os.path.lexists(paths.audio) or if_exists == "overwrite":
         return paths
     if if_exists == "skip":

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from mixcli.audio.files import display_name, read_info
+from mixcli.audio.files import check_channels, display_name, read_info
 from mixcli.console.overrides import apply_overrides
 from mixcli.console.recipe import MasterRecipe, NetworkRecipe, Recipe
 from mixcli.console.recipe_file import read_recipe
@@ -38,6 +38,7 @@ class MixPlan:
     notices: tuple[Notice, ...]
     start_s: float = 0.0
     duration_s: float | None = None
+    repair: bool = False
 
     @property
     def sample_rate(self) -> int:
@@ -51,7 +52,7 @@ def settle_settings(request: MixRequest) -> tuple[MixSettings, Recipe | None]:
     recipe = None
     if request.recipe is not None:
         recipe = read_recipe(request.recipe)
-        settings = override(settings, settings_of_recipe(recipe))
+        settings = override(settings, settings_of_recipe(recipe), source=f'"{request.recipe.name}"')
     settings = output_format(request.out, override(settings, request.settings))
     if settings.format == "flac" and settings.bit_depth == "32f":
         message = "FLAC holds 16 or 24 bits, not 32-bit float."
@@ -68,7 +69,8 @@ def plan_mix(request: MixRequest, on_progress: Progress | None = None) -> MixPla
     settings, given_recipe = settle_settings(request)
     survey = None
     if given_recipe is not None:
-        song, recipe = song_of_recipe(request.folder, given_recipe), given_recipe
+        song = song_of_recipe(request.folder, given_recipe, downmix=request.discovery.downmix)
+        recipe = given_recipe
         if isinstance(settings.sample_rate, int):
             recipe = recipe.model_copy(update={"sample_rate": settings.sample_rate})
     else:
@@ -77,6 +79,7 @@ def plan_mix(request: MixRequest, on_progress: Progress | None = None) -> MixPla
             song,
             mix_sample_rate(song, settings),
             skip_bad=request.discovery.skip_bad,
+            repair=request.repair,
             on_block=measuring(song, on_progress),
         )
         song, survey = apply_survey(song, survey)
@@ -105,6 +108,7 @@ def plan_mix(request: MixRequest, on_progress: Progress | None = None) -> MixPla
         notices=song.notices + notices,
         start_s=request.start_s,
         duration_s=request.duration_s,
+        repair=request.repair,
     )
 
 
@@ -133,15 +137,15 @@ def settings_of_recipe(recipe: Recipe) -> dict[str, Any]:
         "loudness_mode": master.mode,
         "limit_db": master.limit_db,
         "sample_rate": recipe.sample_rate,
-        "model": recipe.network.model,
-        "amount": recipe.network.amount,
     }
+    if recipe.network.model is not None:  # else an amount of 0 only says that there was no network
+        settings |= {"model": recipe.network.model, "amount": recipe.network.amount}
     if master.true_peak_dbtp is not None:
         settings["true_peak_dbtp"] = master.true_peak_dbtp
     return settings
 
 
-def song_of_recipe(folder: Path, recipe: Recipe) -> Song:
+def song_of_recipe(folder: Path, recipe: Recipe, *, downmix: bool = False) -> Song:
     """The stems a recipe names, as they lie in a song folder. Raises SongError with all that is missing."""
     files = [file for part in recipe.stems.values() for file in part.files]
     for file in files:
@@ -167,6 +171,9 @@ def song_of_recipe(folder: Path, recipe: Recipe) -> Song:
         )
         for name, part in recipe.stems.items()
     )
+    for stem in stems:
+        for info in stem.files:
+            check_channels(info, downmix=downmix)
     excluded = tuple(
         Excluded(name=name, why="option", detail=detail) for name, detail in recipe.excluded.items()
     )

@@ -39,6 +39,7 @@ class MixRequest:
     preset: str = DEFAULT_PRESET
     settings: Mapping[str, Any] = field(default_factory=dict)
     discovery: DiscoveryOptions = field(default_factory=DiscoveryOptions)
+    repair: bool = False  # read samples that are not finite as silence
     recipe: Path | None = None
     moves: ConsoleMoves = field(default_factory=ConsoleMoves)
     terms: Terms = "none"

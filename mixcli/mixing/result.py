@@ -10,14 +10,14 @@ from typing import Any, Literal
 
 from mixcli import __version__
 from mixcli.audio.files import display_name
-from mixcli.errors import MixcliError, Notice
+from mixcli.errors import MixcliError, Notice, RequirementMissed
 from mixcli.mixing.finish import FinishedMix
 from mixcli.mixing.output_path import MixPaths
 from mixcli.mixing.plan import MixPlan
 from mixcli.songs.song import Stem
 
 SCHEMA = "mixcli.result/1"
-Status = Literal["ok", "skipped", "planned", "error", "interrupted"]
+Status = Literal["ok", "skipped", "planned", "error"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +34,7 @@ class MixResult:
     sha256: str | None = None
     terms: tuple[Path, ...] = ()
     null_test_dbfs: float | None = None
+    missed: RequirementMissed | None = None
     notices: tuple[Notice, ...] = ()
     started: str = ""
     seconds: float = 0.0
@@ -71,7 +72,7 @@ def result_document(result: MixResult) -> dict[str, Any]:
         "loudness": None,
         "outputs": [],
         "warnings": [notice_document(notice) for notice in result.notices],
-        "errors": [],
+        "errors": [] if result.missed is None else [error_document(result.missed)],
     }
     if plan is not None:
         document["song"] |= {"duration": round(plan.song.duration_s, 6), "sample_rate": plan.sample_rate}
@@ -94,14 +95,7 @@ def result_document(result: MixResult) -> dict[str, Any]:
 
 def failure_document(failure: MixFailure) -> dict[str, Any]:
     """A failure in the same schema."""
-    error = failure.error
-    described = {
-        "code": "E100",
-        "message": "unexpected error (a bug); the traceback is in the log",
-        "hint": None,
-    }
-    if error is not None:
-        described = {"code": error.code, "message": error.message, "hint": error.hint}
+    bug = {"code": "E100", "message": "unexpected error, a bug; its traceback is in the log", "hint": None}
     return {
         "schema": SCHEMA,
         "status": "error",
@@ -109,8 +103,13 @@ def failure_document(failure: MixFailure) -> dict[str, Any]:
         "song": {"name": failure.song, "path": shown_path(failure.folder)},
         "outputs": [],
         "warnings": [],
-        "errors": [described],
+        "errors": [bug if failure.error is None else error_document(failure.error)],
     }
+
+
+def error_document(error: MixcliError) -> dict[str, Any]:
+    """A failure as plain data."""
+    return {"code": error.code, "message": error.message, "hint": error.hint}
 
 
 def notice_document(notice: Notice) -> dict[str, Any]:

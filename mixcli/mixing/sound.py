@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mixcli.console.recipe import BusRecipe
 from mixcli.console.render import ConsoleBlock, ConsoleRenderer, mix_length
 from mixcli.mixing.plan import MixPlan
 from mixcli.mixing.request import Progress
@@ -63,8 +64,12 @@ def render_sound(plan: MixPlan, on_progress: Progress | None = None) -> Iterator
 
 
 def _console_alone(plan: MixPlan, start: int, n_samples: int) -> Iterator[SoundBlock]:
-    for block in ConsoleRenderer(plan.song, plan.recipe, start=start, n_samples=n_samples):
+    for block in _console(plan, start, n_samples):
         yield SoundBlock(block.start, _console_mix(block))
+
+
+def _console(plan: MixPlan, start: int, n_samples: int) -> ConsoleRenderer:
+    return ConsoleRenderer(plan.song, plan.recipe, start=start, n_samples=n_samples, repair=plan.repair)
 
 
 def _console_mix(block: ConsoleBlock) -> Block:
@@ -86,8 +91,8 @@ def _with_residual(plan: MixPlan, start: int, stop: int) -> Iterator[SoundBlock]
     ahead = model.module.context + model.module.grid
     reach = ahead / model.settings.sample_rate + BOUND_REACH_S
     heard = stop + round(reach * plan.sample_rate)
-    console = ConsoleRenderer(plan.song, plan.recipe, start=0, n_samples=heard)
-    amounts = [plan.recipe.buses[bus].residual_amount for bus in BUSES]
+    console = _console(plan, 0, heard)
+    amounts = [plan.recipe.buses.get(bus, BusRecipe()).residual_amount for bus in BUSES]
     amount = plan.recipe.network.amount
     pairs = add_residual(console, model, plan.sample_rate, bus_amounts=amounts, amount=amount)
     for block, residuals_KTC in pairs:
@@ -106,10 +111,12 @@ def _with_network(plan: MixPlan, start: int, n_samples: int) -> Iterator[SoundBl
     if model is None:
         return
     inputs = plan_inputs(plan.song.stems, model.settings, model_name=model.name)
-    network = render_direct(inputs, model, plan.sample_rate, start=start, n_samples=n_samples)
+    network = render_direct(
+        inputs, model, plan.sample_rate, start=start, n_samples=n_samples, repair=plan.repair
+    )
     share, amount = np.float32(console_share(plan)), np.float32(plan.recipe.network.amount)
     waiting_TC: Block = np.zeros((0, 2), np.float32)
-    for block in ConsoleRenderer(plan.song, plan.recipe, start=start, n_samples=n_samples):
+    for block in _console(plan, start, n_samples):
         console_TC = _console_mix(block)
         while len(waiting_TC) < len(console_TC):
             waiting_TC = np.concatenate([waiting_TC, next(network)])

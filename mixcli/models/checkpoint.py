@@ -144,7 +144,7 @@ def _find(model: str | Path) -> Path:
     installed = installed_models()
     listed = f"Installed: {', '.join(installed)}." if installed else "No model is installed."
     near = get_close_matches(str(model), installed, n=1)
-    hint = f'did you mean "{near[0]}"? mixcli models list' if near else "mixcli models list"
+    hint = f'did you mean "{near[0]}"?' if near else "-m takes the name of a model or a .safetensors file."
     raise CheckpointError(f'no model "{printable(str(model))}". {listed}', code="E401", hint=hint)
 
 

@@ -87,7 +87,7 @@ def read_training_checkpoint(path: Path) -> tuple[Any, str]:
     bomb) is refused before it is read. Raises CheckpointError E403 for anything but plain data, E404 if
     unreadable.
     """
-    hint = f"mixcli models convert {display_name(path)} (only if you trust it)"
+    hint = "export its weights as .safetensors where it was made."
     unsafe = CheckpointError(
         f'"{display_name(path)}" holds more than weights; not loaded.', code="E403", hint=hint
     )

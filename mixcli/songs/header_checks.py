@@ -60,7 +60,7 @@ def align_stems(stems: Sequence[Stem], alignment: Alignment) -> tuple[tuple[Stem
         return tuple(stems), []
     apart = clock_time(spread_s, decimals=1)
     message = f"stems are aligned by the start times in their files, up to {apart} apart."
-    return aligned, [Notice("W323", message)]
+    return aligned, [Notice("I323", message)]
 
 
 def check_rates(stems: Sequence[Stem]) -> list[Notice]:

@@ -52,8 +52,8 @@ def find_songs(root: Path) -> list[tuple[str, Path]]:
 
     A song is a folder with at least two stems and no song below it. Folders named like `Stems`, `RAW`, `Audio
     Files`, `Multitrack` or `Tracks`, folders that are named for a role (`Drums`, `Vox`), and a folder that is
-    alone in another without audio belong to their parent. What lies beside a folder that is just `Stems` is part
-    of its song: groups, earlier mixes. A folder of finished mixes is no song: one named like `Mixes` or
+    alone in another without audio belong to their parent. What lies beside a folder that is just `Stems` is
+    part of its song: groups, earlier mixes. A folder of finished mixes is no song: one named like `Mixes` or
     `References`, or one whose files are named for the songs beside it. If the root itself is a song, it is
     the only one, as ".". Files are judged by their names alone; none is opened.
     """

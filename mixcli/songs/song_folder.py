@@ -28,7 +28,7 @@ def find_song_folder(named: Path, *, recursive: bool, allow_single: bool) -> Son
 
     With `recursive` everything below counts and nothing is descended. Raises SongError E301 to E305.
     """
-    _check_folder(named)
+    check_folder(named)
     if recursive:
         listing = list_below(named)
         if not listing.audio:
@@ -65,7 +65,8 @@ def _room_of_stems(rooms: list[Path], *, has_stem: bool) -> Path | None:
     return rooms[0] if len(rooms) == 1 and not has_stem else None
 
 
-def _check_folder(folder: Path) -> None:
+def check_folder(folder: Path) -> None:
+    """Raise SongError E301 or E302 for what is no folder, with the nearest name beside it."""
     name = display_name(folder)
     if folder.is_dir():
         return

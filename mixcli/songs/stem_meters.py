@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixcli.audio.loudness import hop_length, k_weighting_sos
-from mixcli.audio.recursion import GRID, GridFilter
+from mixcli.audio.recursion import GRID, FilterMatrices, GridFilter
 
 BAND_EDGES_HZ = ((100.0, 200.0), (200.0, 500.0), (500.0, 2000.0), (2000.0, 6000.0), (6000.0, 12_000.0))
 SEGMENT_S = 0.085  # of the band analysis: resolves 12 Hz
@@ -26,8 +26,10 @@ class HopMeter:
     bit for bit however the stream is cut. A silent block costs nothing once the filter is at rest.
     """
 
-    def __init__(self, sample_rate: int, n_channels: int) -> None:
-        self._filter = GridFilter(k_weighting_sos(sample_rate), n_channels)
+    def __init__(self, sample_rate: int, n_channels: int, k_filter: FilterMatrices | None = None) -> None:
+        """`k_filter` are the K filter's matrices at that rate, where others have use for them too."""
+        matrices = k_filter or FilterMatrices(k_weighting_sos(sample_rate))
+        self._filter = GridFilter(matrices, n_channels)
         self._hop = hop_length(sample_rate)
         self._waiting_CT = np.zeros((n_channels, 0), np.float32)  # for the filter: less than a grid
         self._open_CT = np.zeros((n_channels, 0))  # weighted already: less than a hop

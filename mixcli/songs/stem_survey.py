@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixcli.audio.loudness import energy_to_lufs, integrated_lufs, lufs_to_energy
+from mixcli.audio.recursion import FilterMatrices
 from mixcli.songs.song import Stem
 from mixcli.songs.stem_meters import BandMeter, HopMeter
 
@@ -53,9 +54,10 @@ class StemSurvey:
 class StemMeter:
     """Measures one stem: `push_native` takes blocks of its file, `push` the sound at the rate of the mix."""
 
-    def __init__(self, stem: Stem, sample_rate: int) -> None:
+    def __init__(self, stem: Stem, sample_rate: int, k_filter: FilterMatrices | None = None) -> None:
+        """`k_filter` as `HopMeter` takes it."""
         self._n_channels = stem.n_channels
-        self._loudness = HopMeter(sample_rate, stem.n_channels)
+        self._loudness = HopMeter(sample_rate, stem.n_channels, k_filter)
         self._bands = BandMeter(sample_rate, stem.n_channels)
         self._digest = hashlib.sha256(f"{stem.sample_rate} {stem.n_channels}".encode())
         self._peak = 0.0

@@ -14,6 +14,8 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
+from mixcli.audio.loudness import k_weighting_sos
+from mixcli.audio.recursion import FilterMatrices
 from mixcli.errors import SongError
 from mixcli.songs.gram import GramMeter
 from mixcli.songs.naming import join_errors
@@ -81,10 +83,11 @@ def survey_song(
     meters: dict[str, StemMeter] = {}
     errors: dict[str, SongError] = {}
     channels, n_channels = _lay_out(song)
+    k_filter = FilterMatrices(k_weighting_sos(sample_rate))
     with ExitStack() as open_files:
         readers: dict[str, StemReader] = {}
         for stem in song.stems:
-            meter = StemMeter(stem, sample_rate)
+            meter = StemMeter(stem, sample_rate, k_filter)
             try:
                 reader = StemReader(stem, sample_rate, repair=repair, on_native=meter.push_native)
                 readers[stem.name] = open_files.enter_context(reader)

@@ -1,0 +1,270 @@
+"""The reference pages of docs/ agree with the code: every key, range, default, code and figure."""
+
+import ast
+import json
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+import mixcli
+from mixcli import errors
+from mixcli.console.panning import INNERMOST, OUTERMOST
+from mixcli.console.recipe import (
+    BusRecipe,
+    MasterRecipe,
+    NetworkRecipe,
+    Recipe,
+    ReverbRecipe,
+    StemRecipe,
+)
+from mixcli.console.rule_table import FAMILY_OFFSETS_DB, ROLE_RULES, SAME_ROLE_DB, RuleSettings
+from mixcli.settings import load_preset, preset_names
+from mixcli.songs.roles import BUSES, ROLES, bus_of
+
+DOCS = Path(__file__).parents[1] / "docs"
+SOURCES = sorted(Path(mixcli.__file__).parent.rglob("*.py"))
+
+
+def page(name: str) -> str:
+    return (DOCS / name).read_text("utf-8")
+
+
+def section(text: str, heading: str) -> str:
+    return re.split(rf"^## {re.escape(heading)}\n", text, flags=re.M)[1].split("\n## ")[0]
+
+
+def rows(text: str) -> list[list[str]]:
+    """The cells of all rows of tables whose first cell is code."""
+    lines = [line for line in text.splitlines() if line.startswith("| `")]
+    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines]
+
+
+def shown(value: object) -> str:
+    """A default or a bound as the pages write it."""
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
+def range_of(schema: dict) -> str:
+    """The range of a key as the page writes it, from the JSON schema of its model."""
+    if "const" in schema:
+        return schema["const"]
+    if "enum" in schema:
+        return ", ".join(map(str, schema["enum"]))
+    number = next(
+        (part for part in schema.get("anyOf", [schema]) if part.get("type") in ("number", "integer")), {}
+    )
+    low, high = number.get("minimum"), number.get("maximum")
+    above, below = number.get("exclusiveMinimum"), number.get("exclusiveMaximum")
+    start = shown(low) if low is not None else "" if above is None else f"above {shown(above)}"
+    stop = shown(high) if high is not None else "" if below is None else f"below {shown(below)}"
+    return f"{start} to {stop}" if start or stop else "–"
+
+
+@pytest.mark.parametrize(
+    ("heading", "model"),
+    [
+        ("The whole", Recipe),
+        ("A stem", StemRecipe),
+        ("A bus", BusRecipe),
+        ("The reverb", ReverbRecipe),
+        ("The network", NetworkRecipe),
+        ("The master", MasterRecipe),
+    ],
+)
+def test_every_key_of_a_recipe_is_documented_with_its_range_and_default(heading, model):
+    documented = {cells[0].strip("`"): cells[1:3] for cells in rows(section(page("recipe.md"), heading))}
+    assert list(documented) == list(model.model_fields)
+    for key, schema in model.model_json_schema()["properties"].items():
+        default = shown(schema["default"]) if "default" in schema else "required"
+        if isinstance(schema.get("default"), dict) and schema["default"]:
+            default = "the defaults below"
+        assert documented[key] == [range_of(schema), default], key
+
+
+def test_the_recipe_and_the_json_on_the_pages_are_valid():
+    (recipe,) = re.findall(r"```yaml\n(.*?)```", page("recipe.md"), re.S)
+    stem = Recipe.model_validate(yaml.safe_load(recipe)).stems["LdVox.wav"]
+    rule = ROLE_RULES[stem.role]
+    assert (stem.high_pass_hz, stem.reverb_send_db) == (rule.high_pass_hz, rule.send_db)
+    assert tuple(stem.side_from_mid_db[hz] for hz in (200, 1000, 3000, 8000)) == rule.width_db
+    for name in DOCS.glob("*.md"):
+        for text in re.findall(r"```json\n(.*?)```", name.read_text("utf-8"), re.S):
+            assert json.loads(text)["schema"].startswith("mixcli.")
+
+
+OPEN = ("attributes", "moves", "recipe")  # objects whose keys are told elsewhere, or are any words
+
+
+def keys_of(document: object, prefix: str = "") -> set[str]:
+    """The keys of a document as the page writes them: `song.name`, `inputs[].file`."""
+    if isinstance(document, list):
+        return {f"{prefix}[]"}.union(*(keys_of(each, f"{prefix}[]") for each in document))
+    if not isinstance(document, dict) or prefix.rpartition(".")[2] in OPEN:
+        return {prefix}
+    inside = [keys_of(value, f"{prefix}.{key}".strip(".")) for key, value in document.items()]
+    return set().union({prefix} if prefix in ("model", "loudness") else set(), *inside)
+
+
+def documented_keys(schema: str) -> set[str]:
+    return {cells[0].strip("`") for cells in rows(section(page("json.md"), f"`{schema}`"))}
+
+
+@pytest.fixture
+def song(make_song, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    stems = {"Kick": 60, "EGtr": 330, "LdVox": 440, "Rough Mix": 200}
+    return make_song(seconds=1.0, stems=stems)
+
+
+def test_the_keys_of_results_are_those_documented(song, run):
+    from mixcli.models.checkpoint import build_model, save_model
+    from mixcli.models.settings import BASE
+
+    network = BASE.network.model_copy(update={"depth": 1, "channel_growth": 1})
+    settings = BASE.model_copy(update={"network": network})
+    save_model(Path("tiny.safetensors"), build_model(settings), settings)
+    options = ("--terms", "buses", "--model", "tiny.safetensors")
+    documents = [
+        run("mix", song, "--json", *options),
+        run("mix", song, "--json", "--dry-run"),
+        run("mix", song, "--json", "--if-exists", "skip"),
+        run("mix", song / "nowhere", "--json"),
+    ]
+    parsed = [json.loads(out) for _, out, _ in documents]
+    assert [document["status"] for document in parsed] == ["ok", "planned", "skipped", "error"]
+    assert set().union(*map(keys_of, parsed)) == documented_keys("mixcli.result/1")
+    assert parsed[0] == json.loads(Path("mixes/Song A.mix.json").read_text("utf-8"))
+
+
+def test_the_keys_of_a_batch_are_those_documented(song, run):
+    Path("broken").mkdir()
+    for name in ("Kick.wav", "Bass.wav"):
+        Path("broken", name).write_bytes(b"")
+    code, out, _ = run("batch", ".", "-o", "out", "--json")
+    document = json.loads(out)
+    assert (code, document["counts"]) == (10, {"ok": 1, "skipped": 0, "failed": 1})
+    for result in document["songs"]:
+        assert keys_of(result) <= documented_keys("mixcli.result/1")
+    document["songs"] = []
+    assert keys_of(document) == documented_keys("mixcli.batch/1")
+
+
+def test_the_keys_of_an_inspection_are_those_documented(song, run):
+    document = json.loads(run("inspect", song, "--json")[1])
+    quick = json.loads(run("inspect", song, "--json", "--quick")[1])
+    documented = documented_keys("mixcli.inspect/1")
+    assert keys_of(document) == documented
+    measured = [row[0].strip("`") for row in rows(section(page("json.md"), "`mixcli.inspect/1`"))]
+    stem_keys = [key for key in measured if key.startswith("inputs[].")]
+    assert documented - keys_of(quick) == set(stem_keys[-7:])
+    assert set(document["inputs"][0]["moves"]) == set(StemRecipe.model_fields)
+
+
+def test_the_keys_of_the_smaller_documents_are_those_documented(run):
+    text = section(page("json.md"), "Smaller documents")
+    documented = set(re.findall(r"`([a-z_]+)`", text))
+    doctor = json.loads(run("doctor", "--json")[1])
+    presets = json.loads(run("presets", "list", "--json")[1])["presets"]
+    assert documented == ({*doctor} | {*presets[0]}) - {"schema"}
+
+
+def codes_in_the_code() -> set[str]:
+    found = set()
+    for path in SOURCES:
+        text = path.read_text("utf-8")
+        found |= set(re.findall(r"[\"\[]([EWI]\d{3})[\"\]]", text))
+    # a broken stem that is left out has the warning of its error's number
+    assert any('f"W{error.code[1:]}"' in path.read_text("utf-8") for path in SOURCES)
+    return found | {f"W{code[1:]}" for code in found if "E311" <= code <= "E317"}
+
+
+def test_every_message_code_is_documented_and_every_documented_code_exists():
+    documented = [
+        code
+        for heading in re.findall(r"^### (.*)$", page("messages.md"), re.M)
+        for code in heading.split(", ")
+    ]
+    assert len(documented) == len(set(documented))
+    assert set(documented) == codes_in_the_code()
+
+
+def test_the_first_digit_of_an_error_is_its_exit_code():
+    for path in SOURCES:
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
+                continue
+            codes = [each.value for each in node.keywords if each.arg == "code"]
+            kind = getattr(errors, node.func.id, None)
+            if kind and codes and isinstance(codes[0], ast.Constant):
+                assert codes[0].value[1] == str(kind.exit_code), f"{path.name}:{node.lineno}"
+
+
+def signed(value: float | None) -> str:
+    return "–" if value is None else f"{value:g}".replace("-", "−")
+
+
+def test_the_table_of_the_console_is_the_table_of_the_rules():
+    documented = {cells[0].strip("`"): cells[1:] for cells in rows(section(page("console.md"), "The table"))}
+    assert documented == {
+        role: [
+            rule.family,
+            signed(rule.offset_db),
+            signed(rule.high_pass_hz),
+            "–" if rule.width_db is None else " ".join(map(signed, rule.width_db)),
+            "yes" if rule.panned else "no",
+            signed(rule.send_db),
+        ]
+        for role, rule in ROLE_RULES.items()
+    }
+    text = " ".join(page("console.md").split())
+    offsets = ", ".join(f"{family} {signed(offset)}" for family, offset in FAMILY_OFFSETS_DB.items())
+    assert f"family's offset: {offsets} dB" in text
+    assert f"{signed(SAME_ROLE_DB)} · log₁₀" in text
+    assert f"turned up by more than {RuleSettings().max_gain_db:g} dB" in text
+    assert f"from {INNERMOST:.2f} to {OUTERMOST:.2f} of the way out" in text
+    reverb = ReverbRecipe()
+    assert f"{reverb.kind}: {reverb.decay_s:g} s, {reverb.pre_delay_ms:g} ms of pre-delay" in text
+
+
+def test_the_sizes_of_the_networks_are_as_stated():
+    from mixcli.engine.bound import DEFAULT_BOUND_DB
+    from mixcli.models.checkpoint import build_model
+    from mixcli.models.settings import BASE, PAPER
+
+    cells = {
+        line.split(" | ")[0].strip("| "): line.split(" | ")[1:] for line in page("model.md").splitlines()
+    }
+    for column, settings in enumerate((BASE, PAPER)):
+        model = build_model(settings)
+        n_parameters = sum(parameter.numel() for parameter in model.parameters())
+        assert cells["parameters"][column].strip("| ") == f"{n_parameters:,}"
+        assert cells["context on either side"][column].strip("| ") == f"{model.context:,} samples"
+    assert f"({signed(DEFAULT_BOUND_DB)} dB)" in page("model.md")
+
+
+def test_the_table_of_presets_is_the_presets():
+    documented = {
+        cells[0].split("`")[1]: cells[1:4] for cells in rows(section(page("loudness.md"), "Presets"))
+    }
+    assert sorted(documented) == preset_names()
+    for name, (lufs, peak, mode) in documented.items():
+        mix = load_preset(name).mix
+        limit = f", {mix.limit_db:g} dB at most" if mix.loudness_mode == "limit" else ""
+        assert [lufs, peak] == [signed(mix.lufs).replace("–", "none"), f"{signed(mix.true_peak_dbtp)} dBTP"]
+        assert mode == mix.loudness_mode + limit
+
+
+def test_every_role_and_bus_is_on_the_page_of_roles():
+    text = page("roles.md")
+    assert [role for role in ROLES if f"`{role}`" not in text] == []
+    documented = {cells[0].strip("`"): cells[1] for cells in rows(section(text, "Buses"))}
+    assert list(documented) == list(BUSES)
+    for role in ROLES:
+        named = [bus for bus, cell in documented.items() if f"`{role}`" in cell]
+        assert named in ([], [bus_of(role)])

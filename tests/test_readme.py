@@ -1,0 +1,191 @@
+"""The README and the pages of docs/ do what they say: their commands, their links, their options."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from conftest import plucks, write_wav
+
+REPOSITORY = Path(__file__).parents[1]
+README = REPOSITORY / "README.md"
+PAGES = [README, *sorted((REPOSITORY / "docs").glob("*.md"))]
+COMMANDS = ("mix", "batch", "inspect", "demo", "doctor", "presets list", "presets show", "presets validate")
+STEMS = {"Kick": 60, "LdVox": 440, "BGV": 550, "EGtr Rhy": 330, "Audio 12": 300}
+
+
+def examples() -> list[list[str]]:
+    """The commands of the examples block, paragraph by paragraph, without their comments."""
+    block = README.read_text("utf-8").split("<!-- examples -->\n```sh\n")[1].split("```")[0]
+    paragraphs = [paragraph.splitlines() for paragraph in block.strip().split("\n\n")]
+    assert all(paragraph[0].startswith("# ") for paragraph in paragraphs), "each example says what it does"
+    return [[line for line in paragraph if not line.startswith("#")] for paragraph in paragraphs]
+
+
+def commands_of(page: Path) -> list[str]:
+    """All lines of a page's shell blocks that call mixcli, without their comments."""
+    blocks = re.findall(r"```sh\n(.*?)```", page.read_text("utf-8"), re.S)
+    lines = [line.strip() for block in blocks for line in block.splitlines()]
+    return [line.split("  #")[0] for line in lines if line.startswith("mixcli ")]
+
+
+def write_song(folder: Path) -> None:
+    """Two seconds at 8 kHz."""
+    for number, (name, frequency_hz) in enumerate(STEMS.items()):
+        samples_T = plucks(frequency_hz, 2.0, every_s=0.2 + 0.05 * number, seed=number)
+        write_wav(folder / f"{name}.wav", samples_T)
+
+
+@pytest.fixture(params=["this process", pytest.param("shell", marks=pytest.mark.slow)])
+def example_folders(request, tmp_path, monkeypatch, run):
+    """All examples, each paragraph in a folder of its own: {its commands: that folder, their output}.
+
+    As a user types them, in a shell; or, for speed, in this process, but for what only a shell can do.
+    """
+    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    environment.pop("MIXCLI_PRESET", None)
+    monkeypatch.delenv("MIXCLI_PRESET", raising=False)
+    results = {}
+    for number, lines in enumerate(examples()):
+        folder = tmp_path / str(number)
+        for song in ("song_dir", "library/One", "library/Two"):
+            write_song(folder / song)
+        monkeypatch.chdir(folder)
+        outputs = []
+        for line in lines:
+            if request.param == "shell" or ">" in line:
+                done = subprocess.run(
+                    ["bash", "-c", line], env=environment, capture_output=True, text=True, check=False
+                )
+                code, out, err = done.returncode, done.stdout, done.stderr
+            else:
+                code, out, err = run(*shlex.split(line)[1:])
+            assert code == 0, f"{line}\n{err}"
+            outputs.append(out)
+        results["\n".join(lines)] = (folder, outputs)
+    return results
+
+
+def example_with(results, words):
+    """The folder and the output of the one example whose commands hold these words."""
+    found = [result for lines, result in results.items() if words in lines]
+    assert len(found) == 1, words
+    return found[0]
+
+
+def test_every_example_of_the_readme_succeeds_and_leaves_what_its_comment_promises(example_folders):
+    folder, _ = example_with(example_folders, "batch")
+    assert sorted(path.name for path in folder.glob("mixes/*/*.wav")) == ["One.wav", "Two.wav"]
+
+    folder, (inspected, planned) = example_with(example_folders, "--dry-run")
+    assert "vox.lead" in inspected
+    assert "gain_db: to -18 LUFS" in planned
+    assert not (folder / "mixes").exists()
+
+    folder, _ = example_with(example_folders, "--gain vox.lead=+1.5")
+    recipe = (folder / "mixes" / "song_dir vocal up.recipe.yaml").read_text("utf-8")
+    assert "asked for: vox.lead +1.5 dB" in recipe
+
+    folder, _ = example_with(example_folders, "broadcast-r128")
+    assert '"integrated_lufs": -23.0' in (folder / "mixes" / "song_r128.mix.json").read_text("utf-8")
+
+    folder, _ = example_with(example_folders, "--preset premaster")
+    mix = folder / "mixes" / "song_dir premaster.wav"
+    assert 20 * np.log10(np.abs(soundfile.read(mix)[0]).max()) < -3
+    assert soundfile.info(mix).subtype == "PCM_24"
+    assert '"max_reduction_db": 0.0' in mix.with_suffix(".mix.json").read_text("utf-8")
+
+    folder, _ = example_with(example_folders, "--recipe")
+    first, again = folder / "mixes" / "song_dir.wav", folder / "mixes" / "song_dir edited.wav"
+    assert first.read_bytes() == again.read_bytes()  # nobody has edited it
+
+    folder, _ = example_with(example_folders, "--terms stems")
+    terms = [soundfile.read(path)[0] for path in (folder / "mixes" / "song_dir ledger.terms").glob("*.wav")]
+    mix_TC = soundfile.read(folder / "mixes" / "song_dir ledger.wav")[0]
+    assert len(terms) == len(STEMS) + 1
+    assert np.abs(sum(terms) - mix_TC).max() <= 2 * 2**-23  # dither and rounding
+
+    folder, _ = example_with(example_folders, "-o - -q")
+    assert soundfile.info(folder / "out.wav").frames == 2 * 8_000
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """A working folder with what the pages of docs/ speak of."""
+    monkeypatch.chdir(tmp_path)
+    for song in ("My Song", "library/One", "library/Two"):
+        write_song(tmp_path / song)
+    return tmp_path
+
+
+@pytest.mark.parametrize("page", PAGES[1:], ids=lambda page: page.name)
+def test_every_command_of_docs_ends_with_exit_code_0(page, place, run):
+    if page.name == "model.md":
+        code = re.search(r"```python\n(.*?)```", page.read_text("utf-8"), re.S)
+        exec(code[1], {})  # writes the model that the page's commands use
+    for command in commands_of(page):
+        arguments = shlex.split(command)[1:]
+        if "demo-song" in arguments:
+            continue  # slow; compared with the README below
+        code, _, err = run(*arguments)
+        assert code == 0, f"{command}\n{err}"
+
+
+@pytest.mark.slow
+def test_the_output_shown_is_what_the_demo_song_gives(tmp_path, monkeypatch, run):
+    monkeypatch.chdir(tmp_path)
+    shown = README.read_text("utf-8").split("```\n$ mixcli mix demo-song\n")[1].split("```")[0]
+    assert run("demo", "demo-song")[0] == 0
+    _, out, err = run("mix", "demo-song")
+    assert err + out == shown
+    assert shown in (REPOSITORY / "docs" / "first-mix.md").read_text("utf-8")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_relative_link_leads_somewhere(page):
+    for text, target in re.findall(r"\[([^\]]+)\]\(([^)]+)\)", page.read_text("utf-8")):
+        assert not target.startswith("http"), f"{text}: no links to the outside"
+        name, _, anchor = target.partition("#")
+        linked = page if not name else page.parent / name
+        assert linked.is_file(), f"{page.name}: {target}"
+        if anchor:
+            headings = re.findall(r"^#+ (.*)$", linked.read_text("utf-8"), re.M)
+            assert anchor in [re.sub(r"[^\w -]", "", each).lower().replace(" ", "-") for each in headings]
+
+
+@pytest.fixture(scope="module")
+def known_options():
+    """Every option that the help of any command shows, and the short ones."""
+    from typer.main import get_command
+
+    from mixcli.cli.main import app
+
+    waiting, names = [get_command(app)], {"--help"}
+    while waiting:
+        command = waiting.pop()
+        for parameter in command.params:
+            names |= {name for name in [*parameter.opts, *parameter.secondary_opts] if name.startswith("-")}
+        waiting += getattr(command, "commands", {}).values()
+    return names
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_option_that_is_named_exists(page, known_options):
+    text = page.read_text("utf-8")
+    named = set(re.findall(r"(?<![\w<!-])--[a-z][a-z-]+", text))
+    assert named <= known_options, sorted(named - known_options)
+    for command in commands_of(page):
+        short = {word for word in shlex.split(command) if re.fullmatch(r"-[a-zA-Z]", word)}
+        assert short <= known_options, command
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_command_that_is_named_exists(page):
+    calls = [*re.findall(r"`(mixcli [^`]*)", page.read_text("utf-8")), *commands_of(page)]
+    for words in [call.split()[1:3] for call in calls]:
+        assert {words[0], " ".join(words)} & set(COMMANDS), words
