@@ -6,10 +6,10 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from mixcli.errors import SettingsError
-from mixcli.strict_yaml import load_mapping, validate
+from mixcli.strict_yaml import load_mapping, refuse_words_for_numbers, validate
 
 DEFAULT_PRESET = "streaming"
 MAX_PRESET_BYTES = 64 * 1024
@@ -22,11 +22,18 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _numbers_are_numbers(cls, values: Any) -> Any:
+        return refuse_words_for_numbers(cls, values)
+
 
 class MixSettings(Settings):
     """What the listener wants of a finished mix."""
 
-    lufs: float | None = Field(-14.0, ge=-60, le=0, description="integrated loudness; null keeps the level")
+    lufs: float | None = Field(
+        -14.0, ge=-60, le=0, description="integrated loudness; off: only the peaks are set"
+    )
     true_peak_dbtp: float = Field(-1.0, ge=-20, le=0, description="ceiling of the true peak")
     loudness_mode: Literal["gain", "limit", "measure"] = "limit"
     limit_db: float = Field(6.0, ge=0, le=20, description="the most the limiter may take")
@@ -105,7 +112,7 @@ def parse_assignments(assignments: list[str]) -> dict[str, Any]:
             raise SettingsError(f'--set: unknown key "{key}".', code="E411", hint=hint)
         try:
             value = yaml.safe_load(text)
-        except yaml.YAMLError as error:
+        except (yaml.YAMLError, ValueError, RecursionError) as error:
             raise SettingsError(f'--set "{assignment}": the value cannot be read.', code="E413") from error
         # bit depths are words ("16", "24", "32f"), but YAML reads digits as a number
         given[key] = str(value) if key == "bit_depth" else value

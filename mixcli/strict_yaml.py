@@ -26,7 +26,9 @@ class _StrictLoader(yaml.SafeLoader):
         seen = set()
         for key_node, _ in node.value:
             key = self.construct_object(key_node, deep=True)
-            if isinstance(key, Hashable) and key in seen:
+            if not isinstance(key, Hashable):
+                raise yaml.MarkedYAMLError(problem="a key must be a word", problem_mark=key_node.start_mark)
+            if key in seen:
                 raise yaml.MarkedYAMLError(
                     problem=f'key "{key}" is given twice', problem_mark=key_node.start_mark
                 )
@@ -68,6 +70,8 @@ def validate(model: type[Model], data: object, *, source: str, code: str = "E411
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
+        if first["type"] == "missing":
+            raise SettingsError(f'{source}: "{place}" is missing.', code=code) from error
         if first["type"] == "extra_forbidden":
             key = str(first["loc"][-1])
             near = get_close_matches(key, known_keys(model), n=1)
@@ -77,9 +81,32 @@ def validate(model: type[Model], data: object, *, source: str, code: str = "E411
                 else f"known keys: {', '.join(sorted(known_keys(model)))}"
             )
             raise SettingsError(f'{source}: unknown key "{place}".', code=code, hint=hint) from error
+        said = first["msg"].removeprefix("Value error, ")
+        if isinstance(first["input"], dict):
+            at = f'"{place}": ' if place else ""
+            raise SettingsError(f"{source}: {at}{said}.", code=code) from error
         shown = repr(first["input"])
         shown = shown if len(shown) <= 40 else shown[:37] + "…"
-        raise SettingsError(f'{source}: "{place}" is {shown}: {first["msg"]}.', code=code) from error
+        raise SettingsError(f'{source}: "{place}" is {shown}: {said}.', code=code) from error
+
+
+def refuse_words_for_numbers(model: type[BaseModel], values: Any) -> Any:
+    """Before a model is checked: `off` and `no` mean None where nothing is allowed; else a word is no number.
+
+    YAML reads on, off, yes and no as true and false, and pydantic takes these for 1 and 0. Raises ValueError.
+    """
+    if not isinstance(values, dict):
+        return values
+    checked = dict(values)
+    for name, field in model.model_fields.items():
+        value = checked.get(name)
+        if not isinstance(value, bool) or "bool" in str(field.annotation):
+            continue
+        if value is False and "None" in str(field.annotation):
+            checked[name] = None
+        else:
+            raise ValueError(f'"{name}" takes a number, not on, off, yes or no')
+    return checked
 
 
 def known_keys(model: type[BaseModel]) -> set[str]:

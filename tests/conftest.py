@@ -22,12 +22,12 @@ def run(capfd, monkeypatch):
 
     def call(*arguments):
         from mixcli.cli.main import main
+        from mixcli.cli.stopping import StopRequest
 
         monkeypatch.setattr(sys, "argv", ["mixcli", *map(str, arguments)])
-        monkeypatch.setattr("mixcli.cli.main.install_signal_handlers", lambda: None)
         capfd.readouterr()
         with pytest.raises(SystemExit) as done:
-            main()
+            main(StopRequest())
         out, err = capfd.readouterr()
         code = done.value.code
         return (0 if code is None else code), out, err

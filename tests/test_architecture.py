@@ -85,8 +85,8 @@ def test_no_file_names_a_place_outside_the_project():
 def test_help_loads_neither_torch_nor_scipy_nor_audio(arguments):
     code = (
         f"import sys; sys.argv = ['mixcli', *{arguments!r}]\n"
-        "from mixcli.cli.main import main\n"
-        "try:\n    main()\nexcept SystemExit as done:\n    assert not done.code, done.code\n"
+        "from mixcli.__main__ import run\n"
+        "try:\n    run()\nexcept SystemExit as done:\n    assert not done.code, done.code\n"
         "heavy = {'torch', 'scipy', 'soundfile', 'numpy', 'yaml'} & set(sys.modules)\n"
         "sys.exit(f'loaded {heavy}' if heavy else 0)\n"
     )

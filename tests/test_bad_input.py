@@ -281,11 +281,13 @@ def test_28_a_wrong_role_name(refused, make_song):
 def test_30_too_short_for_a_loudness(run, make_song, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     folder = make_song("Sting", seconds=0.3)
-    code, out, err = run("mix", folder)
+    code, out, err = run("mix", folder, "--gain", "*=-20")
     assert code == 0
     assert "W341" in err
     assert '"Sting" lasts 0.3 s; loudness needs 0.4 s. Level left as is.' in err
     assert out.strip() == "mixes/Sting.wav"
+    # peaks above the ceiling are still brought under it, and that is said
+    assert "Level lowered under the ceiling, no more." in run("mix", folder, "--gain", "*=+20", "-f")[2]
 
 
 def test_all_broken_stems_are_listed_in_one_line_and_can_be_skipped(refused, run, make_song):

@@ -1,7 +1,9 @@
 """From folders as they come to songs: what is read, what is left out, and what is said about it."""
 
 import os
+import re
 import struct
+import unicodedata
 
 import numpy as np
 import pytest
@@ -254,7 +256,7 @@ def test_mixed_rates_are_told(song, rng):
     song({"Kick.wav": 1, "Bass.wav": 1})
     folder = song({"Vox.wav": 1}, rate=11_025)
     assert notices(read_song(folder), "W321") == [
-        "1 of 3 stems is 11.025 kHz, the rest 8 kHz; resampled to 8 kHz."
+        "1 of 3 stems is 11.025 kHz, the rest 8 kHz; resampled where the mix has another rate."
     ]
 
 
@@ -280,6 +282,24 @@ def test_start_times_in_all_files_align_the_stems(song, rng):
     assert not aligned[:500].any()
     assert np.array_equal(aligned[500:], kick)
     assert read_song(folder, DiscoveryOptions(align="start")).stems[1].offset == 0
+
+
+@pytest.mark.parametrize(("second_s", "believed"), [(1.9, True), (2.1, False), (600, False), (1e5, False)])
+def test_start_times_further_apart_than_the_longest_stem_are_not_believed(song, rng, second_s, believed):
+    folder = song({"Kick.wav": noise(rng, 2 * RATE, 1), "Bass.wav": 1})
+    with_time_reference(folder / "Kick.wav", 5 * RATE)
+    with_time_reference(folder / "Bass.wav", round((5 + second_s) * RATE))
+    ends_s = {"bwf": second_s + 0.1, "start": 2.0, "auto": second_s + 0.1 if believed else 2.0}
+    for align, end_s in ends_s.items():
+        found = read_song(folder, DiscoveryOptions(align=align))
+        assert found.duration_s == pytest.approx(max(end_s, 2.0))
+    found = read_song(folder)
+    assert (len(notices(found, "I323")), len(notices(found, "W323"))) == (believed, not believed)
+    if second_s == 600:
+        assert notices(found, "W323") == [
+            "start times are up to 10:00.0 apart, more than any stem lasts; all aligned at 0. "
+            "Offsets? --align bwf"
+        ]
 
 
 def test_start_times_in_some_files_are_not_used(song):
@@ -345,6 +365,48 @@ def test_include_and_exclude_choose_files(song):
         "Kick.wav",
         "Vox.wav",
     ]
+
+
+def test_a_file_with_brackets_in_its_name_is_chosen_by_its_name(song):
+    folder = song({"Gtr [1].wav": 1, "Gtr 1.wav": 1, "Drums/Kick [in].wav": 1, "Vox.wav": 1})
+    options = DiscoveryOptions(exclude=("GTR [1].wav",), recursive=True)
+    assert names(read_song(folder, options)) == ["Drums/Kick [in].wav", "Gtr 1.wav", "Vox.wav"]
+    options = DiscoveryOptions(include=("Gtr [1].wav", "Drums/Kick [in].wav"), recursive=True)
+    assert names(read_song(folder, options)) == ["Drums/Kick [in].wav", "Gtr [1].wav"]
+    (folder / "Gtr [1].wav").write_bytes(b"")
+    hint = refusal(folder).hint
+    (word,) = re.findall(r'--exclude "(.*)"', hint)
+    assert "Gtr [1].wav" not in names(read_song(folder, DiscoveryOptions(exclude=(word,))))
+
+
+def test_a_name_is_found_however_its_accents_are_encoded(song):
+    folder = song({unicodedata.normalize("NFD", "Gitarre Grün.wav"): 1, "Kick.wav": 1, "Bass.wav": 1})
+    options = DiscoveryOptions(exclude=(unicodedata.normalize("NFC", "Gitarre Grün.wav"),))
+    assert names(read_song(folder, options)) == ["Bass.wav", "Kick.wav"]
+
+
+def test_words_that_match_no_file_are_told(song):
+    folder = song({"Kick.wav": 1, "Bass.wav": 1, "Gtr 1.wav": 1})
+    found = read_song(
+        folder,
+        DiscoveryOptions(
+            include=("*", "Vox*"), exclude=("Gtr [2].wav", "gtr*"), roles=(("Pad\n", "synth.pad"),)
+        ),
+    )
+    assert names(found) == ["Bass.wav", "Kick.wav"]
+    assert notices(found, "W327") == [
+        '--include "Vox*" matches no file.',
+        '--exclude "Gtr [2].wav" matches no file.',
+        '--role "Pad\\n" matches no file.',
+    ]
+    all_used = DiscoveryOptions(exclude=("Gtr*",), roles=(("Gtr 1", "gtr.steel"),))
+    assert notices(read_song(folder, all_used), "W327") == []  # a role for what is left out is no mistake
+
+
+def test_the_fourth_stem_of_a_separated_song_needs_no_warning(song):
+    found = read_song(song({f"{name}.flac": 2 for name in ("bass", "drums", "other", "vocals")}))
+    assert found.stems[2].role == "other"
+    assert notices(found, "W331") == []
 
 
 def test_an_unknown_role_is_refused_before_anything_is_read():

@@ -132,7 +132,7 @@ def test_the_keys_of_results_are_those_documented(song, run):
     options = ("--terms", "buses", "--model", "tiny.safetensors")
     documents = [
         run("mix", song, "--json", *options),
-        run("mix", song, "--json", "--dry-run"),
+        run("mix", song, "--json", "--dry-run", "--force"),
         run("mix", song, "--json", "--if-exists", "skip"),
         run("mix", song / "nowhere", "--json"),
     ]

@@ -1,5 +1,7 @@
 """What is left out of a song for its sound: silence, copies, bounces and mixes; and what is only said."""
 
+import struct
+
 import numpy as np
 import pytest
 import soundfile
@@ -18,9 +20,11 @@ N = 9_000
 def judge(tmp_path):
     """Writes stems, surveys them and applies the survey."""
 
-    def call(stems, *, subtype="FLOAT", skip_bad=False):
+    def call(stems, *, subtype="FLOAT", skip_bad=False, starts=None):
         for name, samples in stems.items():
             soundfile.write(tmp_path / name, samples, RATE, subtype=subtype)
+        for name, start in (starts or {}).items():
+            with_time_reference(tmp_path / name, start)
         song = read_song(tmp_path, DiscoveryOptions(allow_single=True))
         survey = survey_song(song, RATE, skip_bad=skip_bad)
         return apply_survey(song, survey)
@@ -33,6 +37,15 @@ def parts(rng):
     """Independent mono parts of a song."""
     names = ["Kick", "Snare", "Hat", "Bass", "Keys", "Vox", "Gtr"]
     return {name: (0.1 * rng.standard_normal(N)).astype(np.float32) for name in names}
+
+
+def with_time_reference(path, time_reference):
+    """Insert a bext chunk (EBU Tech 3285) with a start time before the data of a WAV file."""
+    content = path.read_bytes()
+    at = content.index(b"data")
+    body = bytes(338) + struct.pack("<Q", time_reference) + bytes(602 - 346)
+    content = content[:at] + b"bext" + struct.pack("<I", len(body)) + body + content[at:]
+    path.write_bytes(content[:4] + struct.pack("<I", len(content) - 8) + content[8:])
 
 
 def files(parts, *names):
@@ -80,6 +93,18 @@ def test_the_second_of_two_copies_is_left_out(judge, parts):
     ]
 
 
+def test_the_same_sound_at_another_time_is_no_copy(judge, parts, tmp_path):
+    clap = parts["Hat"][:800]
+    stems = files(parts, "Kick") | {"Clap 1.wav": clap, "Clap 2.wav": clap, "Clap 3.wav": clap}
+    starts = {"Kick.wav": 0, "Clap 1.wav": 1_000, "Clap 2.wav": 1_200, "Clap 3.wav": 1_200}
+    song, survey = judge(stems, starts=starts)
+    assert why(song) == {"Clap 3.wav": "copy"}
+    with soundfile.SoundFile(tmp_path / "Clap 1.wav") as file:
+        assert file.frames == 800
+    # 25 ms apart, the noise has nothing in common with itself
+    assert abs(survey.correlation("Clap 1.wav", "Clap 2.wav")) < 0.2
+
+
 def test_a_bounce_of_two_parts_is_left_out_and_the_parts_are_named(judge, parts):
     bounce = stereo(parts["Kick"] + 0.5 * parts["Snare"], 0.8 * parts["Kick"] + 0.9 * parts["Snare"])
     song, survey = judge(files(parts, "Kick", "Snare", "Bass") | {"Drums.wav": bounce})
@@ -124,6 +149,56 @@ def test_twenty_decibels_of_rest_decide(judge, parts, rng, noise_db, excluded):
     rest *= np.sqrt((drums**2).sum() / (rest**2).sum()) * 10 ** (noise_db / 20)
     song, _ = judge(files(parts, "Kick", "Snare", "Bass") | {"Drums.wav": (drums + rest).astype(np.float32)})
     assert ("Drums.wav" in why(song)) == excluded
+
+
+@pytest.fixture
+def kit(rng):
+    """Drums whose energy lies below and whose hats lie above: low thumps, a snare, quiet bright noise."""
+    time_s = np.arange(2 * RATE) / RATE
+    kick = np.sin(2 * np.pi * 55 * time_s) * np.exp(-6 * (time_s % 0.5))
+    snare = np.sin(2 * np.pi * 190 * time_s) * np.exp(-9 * ((time_s + 0.25) % 0.5))
+    hats = np.diff(rng.standard_normal(len(time_s) + 2), 2) * np.exp(-20 * (time_s % 0.125))
+    loud = {"Kick": 0.5 * kick, "Snare": 0.2 * snare}
+    own = 0.7 * (loud["Kick"] + loud["Snare"])
+    hats *= np.sqrt((own**2).sum() / (hats**2).sum()) * 10 ** (-22 / 20)
+    bass = 0.3 * np.sin(2 * np.pi * 82.4 * time_s)
+    return {name: part.astype(np.float32) for name, part in {**loud, "Hat": hats, "Bass": bass}.items()}
+
+
+def lufs(samples):
+    pyloudnorm = pytest.importorskip("pyloudnorm")
+    return pyloudnorm.Meter(RATE, filter_class="DeMan").integrated_loudness(samples.astype(np.float64))
+
+
+def test_what_can_be_heard_is_not_thrown_away_with_a_bounce(judge, kit):
+    loop = 0.7 * (kit["Kick"] + kit["Snare"]) + kit["Hat"]
+    rest_db = 10 * np.log10((kit["Hat"] ** 2).sum() / (loop**2).sum())
+    assert rest_db < -20 < lufs(kit["Hat"]) - lufs(loop)  # next to no energy, and yet heard
+    song, survey = judge(files(kit, "Kick", "Snare", "Bass") | {"Drum Loop.wav": loop})
+    assert why(song) == {}
+    assert "Drum Loop.wav" in survey.stems
+    assert messages(song, "W335") == [
+        '"Drum Loop.wav" is nearly the sum of "Kick.wav", "Snare.wav", but has sound of its own; kept.'
+    ]
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+def test_a_bounce_of_all_its_parts_goes_however_quiet_one_of_them_is(judge, kit, channels):
+    loop = 0.7 * (kit["Kick"] + kit["Snare"]) + 0.3 * kit["Hat"]
+    assert 10 * np.log10(0.09 * (kit["Hat"] ** 2).sum() / (loop**2).sum()) < -30
+    samples = loop if channels == 1 else stereo(loop, 0.5 * loop)
+    song, _ = judge(files(kit, "Kick", "Snare", "Hat", "Bass") | {"Drum Loop.wav": samples})
+    assert why(song) == {"Drum Loop.wav": "bounce"}
+
+
+def test_a_short_passage_that_stands_alone_is_heard(judge, parts):
+    long = {name: np.tile(part, 12) for name, part in parts.items()}  # 13.5 s
+    drums = long["Kick"] + long["Snare"]
+    drums[60_000:64_000] += 0.5 * parts["Vox"][:4_000]  # 0.5 s
+    extra = drums - long["Kick"] - long["Snare"]
+    assert 10 * np.log10((extra**2).sum() / (drums**2).sum()) < -20
+    song, _ = judge(files(long, "Kick", "Snare", "Bass") | {"Drums.wav": drums})
+    assert why(song) == {}
 
 
 def test_a_sum_turned_upside_down_is_not_a_bounce(judge, parts):
@@ -176,8 +251,18 @@ def test_the_fit_equals_the_least_squares_of_the_signals(rng):
     assert (gains > 0).all()
     fit = explain(gram_NN, channels, "c", ["a", "b"])
     assert fit.residual == pytest.approx(float(left[0]) / energy, rel=1e-6)
+    assert np.concatenate([fit.gains["a"], fit.gains["b"]]).ravel() == pytest.approx(gains)
     assert fit.shares["a"] == pytest.approx(np.square(parts_TP[:, :2] @ gains[:2]).sum() / energy, rel=1e-6)
     assert smallest_residuals(gram_NN, channels)["c"] == pytest.approx(float(left[0]) / energy, rel=1e-6)
+
+
+def test_a_fit_that_is_not_found_explains_nothing(judge, parts, monkeypatch):
+    def give_up(*_, **__):
+        raise RuntimeError("Maximum number of iterations reached.")
+
+    monkeypatch.setattr("scipy.optimize.nnls", give_up)
+    song, _ = judge(files(parts, "Kick", "Snare", "Bass") | {"Loop.wav": parts["Kick"] + parts["Snare"]})
+    assert why(song) == {}
 
 
 def test_the_bound_lies_below_the_fit_also_for_dependent_stems(rng):

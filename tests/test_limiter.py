@@ -181,7 +181,8 @@ def test_both_channels_get_the_same_gain_so_that_the_image_stays():
 
 
 @pytest.mark.parametrize(
-    ("frequency_hz", "over_db", "most_db"), [(50, 1, -55), (50, 6, -45), (100, 3, -80), (1000, 6, -80)]
+    ("frequency_hz", "over_db", "most_db"),
+    [(25, 6, -80), (30, 6, -80), (40, 6, -80), (50, 1, -80), (80, 6, -80), (100, 3, -80), (1000, 6, -80)],
 )
 def test_a_limited_sine_stays_a_sine(frequency_hz, over_db, most_db):
     sample_rate, n_samples = 8000, 24_000
@@ -193,6 +194,20 @@ def test_a_limited_sine_stays_a_sine(frequency_hz, over_db, most_db):
     tone = power[frequency_hz]
     assert power.sum() - tone <= 10 ** (most_db / 10) * tone
     assert 2 * np.sqrt(tone) / len(steady_T) == pytest.approx(10 ** (CEILING_DBTP / 20), rel=0.02)
+
+
+@pytest.mark.parametrize(("frequency_hz", "most_db"), [(30, -35), (41, -80)])
+def test_a_bass_note_with_one_high_peak_in_a_period_keeps_its_waveform(frequency_hz, most_db):
+    """Its second harmonic raises every other peak; what lies beside both partials is distortion."""
+    sample_rate = 8000
+    phase_T = 2 * np.pi * frequency_hz * np.arange(24_000) / sample_rate
+    note_T = np.sin(phase_T) - 0.4 * np.cos(2 * phase_T)
+    note_T *= 10 ** ((6 + CEILING_DBTP) / 20) / np.abs(note_T).max()
+    output_TC, _ = limited(note_T[:, None].astype(np.float32), sample_rate)
+    power = np.abs(np.fft.rfft(output_TC[12_000:20_000, 0].astype(np.float64))) ** 2  # 1 s, whole periods
+    partials = power[frequency_hz] + power[2 * frequency_hz]
+    assert power.sum() - partials <= 10 ** (most_db / 10) * partials
+    assert power[2 * frequency_hz] / power[frequency_hz] == pytest.approx(0.4**2, rel=0.02)
 
 
 def test_a_single_peak_is_released_fast_and_long_limiting_slowly():

@@ -20,9 +20,9 @@ NAMES = (
 FRAME_BYTES = 6  # two channels of 24 bits
 CHILD = """
 import json, resource, sys
-from mixcli.cli.main import main
+from mixcli.__main__ import run
 try:
-    main()
+    run()
 except SystemExit as done:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     print(json.dumps({"code": done.code or 0, "peak": peak}), file=sys.stderr)

@@ -206,7 +206,7 @@ def test_results_are_equal_but_for_their_run(run, song):
 
 
 def test_a_mix_to_stdout_is_a_whole_wav_and_nothing_else(song, run):
-    code = "from mixcli.cli.main import main; main()"
+    code = "from mixcli.__main__ import run; run()"
     done = subprocess.run(
         [sys.executable, "-c", code, "mix", str(song), "-o", "-"], capture_output=True, check=False
     )

@@ -109,13 +109,38 @@ def test_brighter_stems_stand_further_out(make_song, rng):
 def test_a_name_that_says_left_goes_left_and_has_no_width_of_its_own(make_song, rng):
     song = make_song(
         [
-            ("a.wav", "gtr.electric", {"side": "L"}, noise(rng)),
-            ("b.wav", "gtr.electric", {"side": "R"}, noise(rng)),
+            ("1_Gtr L.wav", "gtr.electric", {"side": "L"}, noise(rng)),
+            ("2_Gtr R.wav", "gtr.electric", {"side": "R"}, noise(rng)),
         ]
     )
-    stems = recipe_for(song).stems
-    assert (stems["a.wav"].pan, stems["b.wav"].pan) == (-1, 1)
-    assert stems["a.wav"].side_from_mid_db is None
+    left, right = (recipe_for(song).stems[name] for name in ("1_Gtr L.wav", "2_Gtr R.wav"))
+    assert (left.pan, right.pan) == (-1, 1)
+    assert left.side_from_mid_db is None
+    assert left.reasons["pan"] == "its name says L"
+
+
+@pytest.mark.parametrize(
+    "stems",
+    [
+        [("Floor Tom R.wav", "drums.tom", {"side": "R"})],
+        [("Tom 1.wav", "drums.tom", {"take": "1"}), ("Tom 2 R.wav", "drums.tom", {"take": "2", "side": "R"})],
+        [("Room R.wav", "drums.room", {"side": "R"}), ("Kit L.wav", "drums.kit", {"side": "L"})],
+        [("Jazz R.wav", "gtr.electric", {"side": "R"}), ("Metal L.wav", "gtr.electric", {"side": "L"})],
+        [
+            ("G1 R.wav", "plucked", {"side": "R", "take": "1"}),
+            ("G2 L.wav", "plucked", {"side": "L", "take": "2"}),
+        ],
+        [("A R.wav", "plucked", {"side": "R"}), ("B R.wav", "plucked", {"side": "R"})],
+    ],
+)
+def test_a_side_without_its_opposite_goes_there_but_not_all_the_way(make_song, rng, stems):
+    song = make_song([(name, role, said, noise(rng)) for name, role, said in stems])
+    for name, stem in recipe_for(song).stems.items():
+        if " R" in name or " L" in name:
+            assert stem.pan == (0.3 if " R" in name else -0.3)
+            assert "nothing is opposite" in stem.reasons["pan"]
+            assert stem.side_from_mid_db is not None
+    assert all(abs(stem.pan) <= 0.15 for stem in recipe_for(song, pan_scale=0.5).stems.values())
 
 
 def test_two_microphones_are_one_source(make_song, rng):
@@ -161,18 +186,28 @@ def test_a_microphone_that_works_against_its_twin_is_inverted_and_the_figure_giv
     assert [stems[name].polarity for name in ("top.wav", "in.wav", "out.wav")] == [1, 1, 1]
 
 
-def test_close_microphones_follow_the_overheads_which_stay_as_they_are(make_song, rng):
-    kick_TC, snare_TC = noise(rng, level=0.2), noise(rng)
+def test_a_close_microphone_is_never_inverted_for_what_is_heard_from_afar(make_song, rng):
+    """A tom of 150 Hz that is wired right and reaches the overheads and rooms 3 ms later: half a period."""
+    time_s = np.arange(3 * RATE) / RATE
+    tom_T = 0.3 * np.sin(2 * np.pi * 150 * time_s) * np.exp(-6 * (time_s % 0.5))
+    late_T = np.concatenate([np.zeros(round(0.003 * RATE)), tom_T])[: len(tom_T)]
+    assert np.corrcoef(tom_T, late_T)[0, 1] < -0.8
+    late_TC = (late_T + 0.01 * rng.standard_normal(len(late_T)))[:, None]
     song = make_song(
         [
-            ("oh.wav", "drums.overhead", {}, np.repeat(snare_TC - kick_TC, 2, axis=1)),
-            ("kick.wav", "drums.kick", {}, kick_TC),
-            ("top.wav", "drums.snare", {"mic": "top"}, snare_TC),
-            ("bottom.wav", "drums.snare", {"mic": "bottom"}, -snare_TC),
+            ("tom.wav", "drums.tom", {}, tom_T[:, None]),
+            ("oh.wav", "drums.overhead", {}, np.repeat(late_TC, 2, axis=1)),
+            ("oh2.wav", "drums.overhead", {"mic": "mono"}, tom_T[:, None]),
+            ("kitroom.wav", "drums.room", {}, late_TC),
+            ("kitroomfar.wav", "drums.room", {"mic": "far"}, tom_T[:, None]),
+            ("amp.wav", "gtr.electric", {"mic": "amp"}, tom_T[:, None]),
+            ("ampfar.wav", "gtr.electric", {"mic": "far"}, late_TC),
+            ("wet.wav", "gtr.electric", {"wet": "true"}, late_TC),
         ]
     )
-    polarity = {name: stem.polarity for name, stem in recipe_for(song).stems.items()}
-    assert polarity == {"oh.wav": 1, "kick.wav": -1, "top.wav": 1, "bottom.wav": -1}
+    stems = recipe_for(song).stems
+    assert {name: stem.polarity for name, stem in stems.items() if stem.polarity != 1} == {}
+    assert not any("polarity" in stem.reasons for stem in stems.values())
 
 
 def test_two_things_that_merely_cancel_by_chance_are_left_alone(make_song, rng):

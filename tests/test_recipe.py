@@ -17,7 +17,7 @@ from mixcli.console.recipe import (
 )
 from mixcli.console.recipe_file import MAX_RECIPE_BYTES, read_recipe, recipe_text, write_recipe
 from mixcli.errors import SettingsError
-from mixcli.songs.roles import BUSES
+from mixcli.songs.roles import BUSES, ROLES
 
 TEXT = st.text(max_size=60)
 NAMES = st.text(min_size=1, max_size=80)
@@ -29,7 +29,7 @@ FINITE = st.floats(allow_nan=False, allow_infinity=False)
 STEMS = st.builds(
     StemRecipe,
     files=st.lists(NAMES, min_size=1, max_size=2),
-    role=TEXT,
+    role=st.sampled_from(ROLES),
     bus=st.sampled_from(BUSES),
     offset=st.integers(0, 2**40 - 1),
     mute=st.booleans(),

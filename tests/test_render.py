@@ -62,6 +62,20 @@ def noise(rng, seconds, n_channels=1, level=0.1):
     return level * rng.standard_normal((round(seconds * RATE), n_channels))
 
 
+def placed(left_T, right_T, pan):
+    """Both channels of a stereo sound as two sources on a quarter circle, from 0 (left) to 90 degrees.
+
+    One stays at its end while the other comes towards it; both are levelled so that alike they have the
+    constant power 2, which a sum at an angle between them has for 1 / (sqrt 2 cos of half that angle).
+    """
+    between = np.pi / 2 * (1 - abs(pan))
+    first = 0.0 if pan < 0 else np.pi / 2 - between
+    level = 1 / (np.sqrt(2) * np.cos(between / 2))
+    angles = (first, first + between)
+    places = np.array([[np.cos(angle), np.sin(angle)] for angle in angles])
+    return level * (np.stack([left_T, right_T], axis=1) @ places)
+
+
 def whole_file_mix(audio_TC, part, reverb, bus_gain_db=0.0):
     """What a strip and the reverb give, from the recipe alone, in float64 over the whole file."""
     audio_TC = audio_TC.astype(np.float32).astype(np.float64)
@@ -72,11 +86,12 @@ def whole_file_mix(audio_TC, part, reverb, bus_gain_db=0.0):
     n_samples = len(mid)
     if part.side_gain_db:
         side = fftconvolve(side, curve_fir(part.side_gain_db, RATE))[:n_samples]
+    mix_TC = placed(mid + side, mid - side, part.pan)
     if part.side_from_mid_db:
         fir = side_from_mid_fir(part.side_from_mid_db, part.decorrelation_seed, RATE)
-        side = side + fftconvolve(mid, fir.astype(np.float64))[:n_samples]
-    angle = (part.pan + 1) * np.pi / 4
-    mix_TC = np.stack([(mid + side) * np.cos(angle), (mid - side) * np.sin(angle)], axis=1) * np.sqrt(2)
+        made = fftconvolve(mid, fir.astype(np.float64))[:n_samples]
+        angle = (part.pan + 1) * np.pi / 4
+        mix_TC += np.stack([made * np.cos(angle), -made * np.sin(angle)], axis=1) * np.sqrt(2)
     if part.reverb_send_db is not None:
         settings = reverb.model_dump(exclude={"return_db", "reasons"})
         response_NC = reverb_impulse_response(RATE, **settings).astype(np.float64)
@@ -126,6 +141,62 @@ def test_the_pan_keeps_the_power_and_the_centre_keeps_the_samples(pan):
     assert left**2 + right**2 == pytest.approx(2)
     assert np.degrees(np.arctan2(right, left)) == pytest.approx(45 + 45 * pan)  # the tangent law's angle
     assert pan != 0 or (left, right) == (1, 1)
+
+
+PANS = [-1, -0.7, -0.3, 0.11, 0.5, 1]
+
+
+@pytest.mark.parametrize("pan", PANS)
+def test_a_stereo_file_of_a_mono_sound_is_panned_like_the_mono_file(make_song, rng, pan):
+    audio_TC = noise(rng, 1)
+    song = make_song({"a.wav": audio_TC, "b.wav": np.repeat(audio_TC, 2, axis=1)})
+    blocks = render_terms(song, recipe_of({"a.wav": {"pan": pan}, "b.wav": {"pan": pan}}))
+    ((_, terms),) = blocks
+    assert np.abs(terms["a.wav"] - terms["b.wav"]).max() < BELOW_120_DBFS
+    power = np.square(terms["b.wav"].astype(float)).sum()
+    assert power == pytest.approx(2 * np.square(audio_TC).sum(), rel=1e-4)
+
+
+@pytest.mark.parametrize("pan", PANS)
+@pytest.mark.parametrize("channel", [0, 1])
+def test_a_pan_loses_no_channel_of_a_stereo_stem(make_song, rng, pan, channel):
+    """What is in one channel alone stays or moves to the pan's side, and by 3 dB at most in level."""
+    audio_TC = np.zeros((RATE, 2))
+    audio_TC[:, channel] = noise(rng, 1)[:, 0]
+    mix_TC = rendered(make_song({"a.wav": audio_TC}), recipe_of({"a.wav": {"pan": pan}})).astype(float)
+    left, right = mix_TC.T @ audio_TC[:, channel] / np.square(audio_TC).sum()
+    assert left >= -1e-7
+    assert right >= -1e-7  # nothing in opposite polarity
+    near = np.sqrt(2) * np.cos(np.pi / 4 * (1 - abs(pan)))
+    assert left**2 + right**2 == pytest.approx(1 / near**2, rel=1e-5)
+    assert 1 / near**2 > 0.499
+    stays = (pan < 0) == (channel == 0)
+    degrees = 90 * channel if stays else 90 * channel + 90 * pan
+    assert np.degrees(np.arctan2(right, left)) == pytest.approx(degrees, abs=0.01)
+
+
+@pytest.mark.parametrize("pan", [-1, 1])
+def test_a_stereo_stem_panned_to_an_end_is_there_with_both_channels(make_song, rng, pan):
+    audio_TC = noise(rng, 1, 2)
+    mix_TC = rendered(make_song({"a.wav": audio_TC}), recipe_of({"a.wav": {"pan": pan}}))
+    near, far = mix_TC[:, (pan + 1) // 2], mix_TC[:, (1 - pan) // 2]
+    assert np.abs(near - audio_TC.sum(axis=1) / np.sqrt(2)).max() < BELOW_120_DBFS
+    assert np.abs(far).max() < BELOW_120_DBFS
+
+
+def test_a_stereo_stem_in_the_centre_is_the_file(make_song, rng):
+    audio_TC = noise(rng, 1, 2).astype(np.float32)
+    mix_TC = rendered(make_song({"a.wav": audio_TC}), recipe_of({"a.wav": {}}))
+    assert np.abs(mix_TC - audio_TC).max() <= np.spacing(np.float32(np.abs(audio_TC).max()))
+
+
+@pytest.mark.parametrize(("pan", "loss_db"), [(-0.11, 0.69), (0.5, 2.32), (-1, 3.01)])
+def test_uncorrelated_channels_lose_at_most_3_db_by_a_pan(make_song, rng, pan, loss_db):
+    """20 log of the nearer gain: √2 cos of 45 degrees times what is left of the way."""
+    audio_TC = noise(rng, 60, 2)
+    mix_TC = rendered(make_song({"a.wav": audio_TC}), recipe_of({"a.wav": {"pan": pan}}))
+    ratio = np.square(mix_TC.astype(float)).sum() / np.square(audio_TC).sum()
+    assert -10 * np.log10(ratio) == pytest.approx(loss_db, abs=0.05)
 
 
 def test_the_mono_fold_down_of_a_widened_stem_is_the_stem(make_song, rng):

@@ -12,7 +12,7 @@ from mixcli.songs.roles import (
     family_of,
     match_role,
     nearest_role,
-    override_role,
+    override_roles,
 )
 from mixcli.songs.tokens import common_words
 
@@ -370,10 +370,38 @@ def test_one_wrong_letter_is_forgiven_in_words_of_five_letters():
 
 def test_an_override_matches_path_and_name_and_the_last_one_wins():
     overrides = [("*gtr*", "gtr.electric"), ("Chug.wav", "gtr.acoustic"), ("Loops/*", "perc.hand")]
-    assert override_role("07_ElecGtr.wav", overrides) == "gtr.electric"
-    assert override_role("Guitars/chug.WAV", overrides) == "gtr.acoustic"
-    assert override_role("Loops/Gtr.wav", overrides) == "perc.hand"
-    assert override_role("Kick.wav", overrides) is None
+    names = ["07_ElecGtr.wav", "Guitars/chug.WAV", "Loops/Gtr.wav", "Kick.wav"]
+    assert override_roles(names, overrides) == {
+        "07_ElecGtr.wav": "gtr.electric",
+        "Guitars/chug.WAV": "gtr.acoustic",
+        "Loops/Gtr.wav": "perc.hand",
+    }
+
+
+def test_a_file_that_is_called_like_a_pattern_is_meant_itself():
+    names = ["Gtr [1].wav", "Gtr 1.wav", "Vox*.wav", "Vox 2.wav"]
+    assert override_roles(names, [("gtr [1]", "gtr.steel"), ("Vox*.wav", "vox.rap")]) == {
+        "Gtr [1].wav": "gtr.steel",
+        "Vox*.wav": "vox.rap",
+    }
+    assert override_roles(names, [("Gtr [12].wav", "gtr.steel")]) == {"Gtr 1.wav": "gtr.steel"}
+
+
+@pytest.mark.parametrize(
+    ("name", "role_from"),
+    [
+        *(("other.flac", "name"), ("04_Other.wav", "name"), ("accompaniment.wav", "name")),
+        *(("music L.wav", "name"), ("Other idea.wav", "none"), ("Take 4.wav", "none")),
+    ],
+)
+def test_the_rest_of_a_separated_song_is_other_by_its_name(name, role_from):
+    match = match_role(name)
+    assert (match.role, match.role_from) == ("other", role_from)
+
+
+def test_the_rest_in_a_folder_with_a_role_has_that_role():
+    assert match_role("other.wav", ("Drums",)).role == "drums.kit"
+    assert match_role("Other Gtr.wav").role == "gtr.other"
 
 
 def test_a_wrong_role_is_refused_with_the_nearest():

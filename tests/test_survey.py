@@ -2,14 +2,17 @@
 
 import hashlib
 import math
+from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
 import soundfile
 
+from mixcli.audio.loudness import LoudnessMeter
 from mixcli.errors import SongError
 from mixcli.songs.discovery import DiscoveryOptions, read_song
-from mixcli.songs.stem_meters import BAND_EDGES_HZ
+from mixcli.songs.stem_meters import BAND_EDGES_HZ, HopMeter
 from mixcli.songs.survey import select_stems, survey_song
 
 RATE = 8_000
@@ -54,6 +57,32 @@ def test_loudness_is_that_of_two_independent_meters_with_mono_in_both_channels(s
             stereo.astype(np.float64)
         )
         assert survey.stems[name].loudness_lufs == pytest.approx(reference, abs=0.01)
+
+
+@pytest.mark.parametrize("rate", [8_000, 11_025, 44_100, 192_000])
+def test_hops_are_those_of_the_recursive_filter_and_no_cut_changes_a_bit(rng, rate):
+    samples = noise(rng, 100_003, 2)
+    samples[20_000:70_000] = 0
+    whole, cut, recursive = HopMeter(rate, 2), HopMeter(rate, 2), LoudnessMeter(rate, 2)
+    whole.push(samples)
+    recursive.push(samples)
+    borders = [0, *sorted(rng.integers(0, len(samples), 40)), len(samples)]
+    for start, stop in pairwise(borders):
+        cut.push(samples[start:stop], silent=not samples[start:stop].any())
+    hops, expected = whole.finish(), recursive.hop_energies()
+    assert np.array_equal(cut.finish(), hops)
+    assert hops == pytest.approx(expected, rel=1e-6, abs=1e-14)
+
+
+def test_threads_change_no_bit(song, rng):
+    stems = {f"{index}.wav": noise(rng, 70_000 - 999 * index, 1 + index % 2) for index in range(40)}
+    found = song(stems)
+    one, many = (survey_song(found, RATE, threads=threads) for threads in (1, 4))
+    assert np.array_equal(one.gram_NN, many.gram_NN)
+    for name, stem in one.stems.items():
+        other = many.stems[name]
+        assert np.array_equal(stem.hop_energies, other.hop_energies)
+        assert replace(stem, hop_energies=None) == replace(other, hop_energies=None)
 
 
 def test_hops_hold_the_mean_square_of_a_tone(song):

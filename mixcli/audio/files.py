@@ -14,6 +14,7 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
+from mixcli.audio.decibels import amplitude_to_db
 from mixcli.audio.downmix import fold_to_stereo
 from mixcli.audio.headers import AudioInfo, read_info
 from mixcli.audio.opening import SequentialFile, cut_short, open_regular, open_sound, unreadable
@@ -139,7 +140,7 @@ class AudioReader:
             first_s = (self._position + int(np.argmax(peaks_T > HIGHEST_LEVEL))) / self.info.sample_rate
             name, time = display_name(self.info.path), clock_time(first_s, decimals=1)
             raise SongError(
-                f'"{name}" has samples at {20 * np.log10(peaks_T.max()):+.0f} dBFS (first at {time}).',
+                f'"{name}" has samples at {amplitude_to_db(peaks_T.max()):+.0f} dBFS (first at {time}).',
                 code="E317",
                 hint=f'no recording is that loud: re-export it, or --exclude "{name}".',
             )

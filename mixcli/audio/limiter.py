@@ -6,11 +6,16 @@ Legend: `T` samples, `C` channels. A *reduction* is a level in dB, ≥ 0; a *gai
 import numpy as np
 from numpy.typing import NDArray
 
+from mixcli.audio.decibels import db_to_gain
+from mixcli.audio.loudness import hop_length
 from mixcli.audio.true_peak import REACH, oversample_peaks, oversampling_factor
 
 CHUNK = 8192  # samples; work is done at multiples of it, so the cuts of the stream leave no trace
 LOOKAHEAD_MS = 5.0
-RELEASE_MS = 20.0  # after a single peak
+# The reduction is held after a peak, too, so that it does not follow the waveform of a bass: 25 ms with the
+# look-ahead, from peak to peak of a tone at 20 Hz, and at 40 Hz where only one peak in a period stands out.
+HOLD_MS = 20.0
+RELEASE_MS = 10.0  # after the hold of a single peak
 SLOW_RELEASE_MS = 300.0  # after a long stretch of limiting, where a fast release would be heard as pumping
 SETTLED_DB = 1e-3  # a release below this has ended: the gain is 1 and the samples pass bit for bit
 ROUNDING = 1e-12
@@ -19,11 +24,11 @@ ROUNDING = 1e-12
 class TruePeakLimiter:
     """Keeps the true peak of a stream at or below a ceiling by one gain for all channels.
 
-    The required reduction at each sample is that of its oversampled peak. It is held over the
-    look-ahead, released exponentially in dB (fast after a single peak, slowly after long limiting) and
-    smoothed by a bell that is shorter than the hold, so the gain is never above the required
-    one and meets it exactly at the highest peak. Samples whose gain is 1 pass bit for bit.
-    The output is as long as the input and in time with it.
+    The required reduction at each sample is that of its oversampled peak. It is held over the look-ahead
+    before it and for `hold_ms` after it, released exponentially in dB (fast after a single peak, slowly
+    after long limiting) and smoothed by a bell that is shorter than the look-ahead, so the gain is never
+    above the required one and meets it exactly at the highest peak. Samples whose gain is 1 pass bit for
+    bit. The output is as long as the input and in time with it.
 
     Meters still differ by some hundredths of a dB: who promises a ceiling under any meter passes one
     0.2 dB below it.
@@ -36,11 +41,12 @@ class TruePeakLimiter:
         ceiling_dbtp: float,
         *,
         lookahead_ms: float = LOOKAHEAD_MS,
+        hold_ms: float = HOLD_MS,
         release_ms: float = RELEASE_MS,
         slow_release_ms: float = SLOW_RELEASE_MS,
     ) -> None:
         self.n_channels = n_channels
-        self._ceiling = 10 ** (ceiling_dbtp / 20)
+        self._ceiling = db_to_gain(ceiling_dbtp)
         self._factor = oversampling_factor(sample_rate)
         # Three running means in a row make a bell like Hann's window and cost the same for any length.
         self._mean_length = round(lookahead_ms * 1e-3 * sample_rate / 3) // 2 * 2 + 1
@@ -50,6 +56,7 @@ class TruePeakLimiter:
         self._hold = self._smoothing_length + 2 * REACH
         if self._hold > CHUNK:
             raise ValueError(f"a look-ahead of {lookahead_ms} ms is too long at {sample_rate} Hz")
+        self._past_T = np.zeros(round(hold_ms * 1e-3 * sample_rate))
         self._fast_log = -1 / (release_ms * 1e-3 * sample_rate)  # natural logarithm per sample
         self._slow_pole = float(np.exp(-1 / (slow_release_ms * 1e-3 * sample_rate)))
         self._fast_carry = 0.0
@@ -61,7 +68,7 @@ class TruePeakLimiter:
         self._waiting: tuple[NDArray[np.float32], NDArray[np.float64]] | None = None
         self._n_in = 0
         self._n_out = -self._lead
-        self._hop = (sample_rate + 5) // 10
+        self._hop = hop_length(sample_rate)
         self._hop_min_gains: list[NDArray[np.float32]] = []
         self._open_hop_T: NDArray[np.float32] = np.zeros(0, np.float32)
 
@@ -117,19 +124,22 @@ class TruePeakLimiter:
         if previous is None:
             return []
         signal_TC, previous_T = previous
-        return [(signal_TC, self._smooth(self._release(self._look_ahead(previous_T, required_T))))]
+        return [(signal_TC, self._smooth(self._release(self._highest_around(previous_T, required_T))))]
 
-    def _look_ahead(
+    def _highest_around(
         self, required_T: NDArray[np.float64], next_T: NDArray[np.float64]
     ) -> NDArray[np.float64]:
-        """The highest reduction required within the hold from each sample on, [CHUNK]."""
+        """The highest reduction required from the hold behind each sample to the one before it, [CHUNK]."""
         from scipy.ndimage import maximum_filter1d
 
-        ahead_T = np.concatenate([required_T, next_T[: self._hold]])
-        if not ahead_T.any():
+        n_past = len(self._past_T)
+        around_T = np.concatenate([self._past_T, required_T, next_T[: self._hold]])
+        self._past_T = around_T[CHUNK : CHUNK + n_past]
+        if not around_T.any():
             return required_T
-        # maximum_filter1d looks both ways; this origin makes it look from a sample to those after it.
-        return np.asarray(maximum_filter1d(ahead_T, self._hold, origin=-(self._hold // 2))[:CHUNK])
+        # maximum_filter1d looks both ways; this origin makes it look from the oldest sample on.
+        n_window = n_past + self._hold
+        return np.asarray(maximum_filter1d(around_T, n_window, origin=-(n_window // 2))[:CHUNK])
 
     def _release(self, held_T: NDArray[np.float64]) -> NDArray[np.float64]:
         """Let the reduction go back to 0 dB: the higher of a fast decay and of a slow mean, [CHUNK].

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from mixcli.audio.decibels import db_to_gain
+
 ABSOLUTE_GATE_LUFS = -70.0  # BS.1770-5, annex 1
 RELATIVE_GATE_LU = -10.0  # BS.1770-5, annex 1
 RANGE_GATE_LU = -20.0  # EBU Tech 3342
@@ -150,7 +152,7 @@ def k_weighting_sos(sample_rate: int) -> NDArray[np.float64]:
     Implementations of the EBU R128 Loudness Measurement", AES convention 145, 2018), by the bilinear
     transform; at 48 kHz they give the standard's own. libebur128 and pyloudnorm's `DeMan` class do the same.
     """
-    gain = 10 ** (SHELF_DB / 20)
+    gain = db_to_gain(SHELF_DB)
     middle = gain**SHELF_MIDDLE
     k = np.tan(np.pi * SHELF_HZ / sample_rate)
     k_by_q, k_squared = k / SHELF_Q, k * k
@@ -159,8 +161,10 @@ def k_weighting_sos(sample_rate: int) -> NDArray[np.float64]:
     k = np.tan(np.pi * HIGH_PASS_HZ / sample_rate)
     k_by_q, k_squared = k / HIGH_PASS_Q, k * k
     high_poles = [1 + k_by_q + k_squared, 2 * (k_squared - 1), 1 - k_by_q + k_squared]
-    sections = np.array([[*shelf, *shelf_poles], [high_poles[0] * b for b in (1, -2, 1)] + high_poles])
-    return sections / sections[:, 3:4]
+    high_pass = [high_poles[0] * b for b in (1, -2, 1)]
+    sections: NDArray[np.float64] = np.array([shelf + shelf_poles, high_pass + high_poles])
+    sections /= sections[:, 3:4].copy()
+    return sections
 
 
 def integrated_lufs(hop_energies: Energies) -> float:

@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from mixcli.audio.decibels import db_to_gain
 from mixcli.audio.limiter import TruePeakLimiter
 from mixcli.audio.loudness import LoudnessMeter, integrated_lufs
 from mixcli.audio.true_peak import TruePeakMeter
@@ -146,7 +147,7 @@ def apply_master(
     The blocks come out in other lengths than they went in, and add up to the same length. A part of the
     mix times the same gain is its part of the finished mix. A gain of 0 dB leaves the samples bit for bit.
     """
-    gain = np.float32(10 ** (solution.gain_db / 20))
+    gain = np.float32(db_to_gain(solution.gain_db))
     if not solution.limited:
         for block_TC in blocks():
             yield block_TC * gain, np.full(len(block_TC), gain)
@@ -201,7 +202,7 @@ def _solve_limited(
 def _listen(blocks: Blocks, sample_rate: int, n_channels: int, solution: MasterSolution) -> MasterSolution:
     """Send the mix through the limiter once and fill in what comes of it."""
     loudness = LoudnessMeter(sample_rate, n_channels)
-    gain = np.float32(10 ** (solution.gain_db / 20))
+    gain = np.float32(db_to_gain(solution.gain_db))
     limiter = _limiter(sample_rate, n_channels, solution)
     for block_TC in blocks():
         loudness.push(_finish(*limiter.push_for_gain(block_TC), gain)[0])

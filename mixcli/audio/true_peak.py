@@ -9,6 +9,8 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
+from mixcli.audio.decibels import amplitude_to_db
+
 REACH = 16  # samples on either side that an interpolated value depends on
 # Meters interpolate with filters of different lengths, which disagree by up to 0.5 dB on sound close to half
 # the rate (white noise, clipped edges). A ceiling is held under a long, a middle and a short one.
@@ -136,8 +138,3 @@ def interpolator_taps(factor: int, reach: int) -> NDArray[np.float32]:
     window_PN = np.i0(KAISER_BETA * np.sqrt(1 - (distance_PN / reach) ** 2)) / np.i0(KAISER_BETA)
     taps_PN = np.sinc(distance_PN) * window_PN
     return np.asarray(taps_PN / taps_PN.sum(axis=1, keepdims=True), np.float32)
-
-
-def amplitude_to_db(amplitude: float) -> float:
-    """Level of a factor; -inf for zero."""
-    return float(20 * np.log10(amplitude)) if amplitude > 0 else -np.inf

@@ -8,6 +8,7 @@ from typing import Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from mixcli.audio.decibels import amplitude_to_db
 from mixcli.audio.output import atomic_output
 from mixcli.audio.parts import target_name
 from mixcli.audio.quantise import Quantiser
@@ -127,7 +128,7 @@ class MixWriter:
         top = 2 ** (self._bits - 1)
         if levels_TC.max(initial=0) > top - 1 or levels_TC.min(initial=0) < -top:
             beyond_T = ((levels_TC > top - 1) | (levels_TC < -top)).any(axis=1)
-            peak_dbfs = 20 * np.log10(np.abs(levels_TC[beyond_T]).max() / top)
+            peak_dbfs = amplitude_to_db(np.abs(levels_TC[beyond_T]).max() / top)
             raise OutputError(
                 f'"{target_name(self._path)}" would clip: it reaches {peak_dbfs:+.2f} dBFS at '
                 f"{self._time(int(np.argmax(beyond_T)))}, and {self._bits}-bit integers end below 0 dBFS.",

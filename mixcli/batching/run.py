@@ -42,10 +42,11 @@ def plan_batch(library: Path, out: Path, wanted: MixRequest) -> list[PlannedSong
     if not songs:
         hint = "a song is a folder with at least two audio files; mixcli inspect shows what a folder holds."
         raise SongError(f'no songs in "{library}".', code="E306", hint=hint)
+    kept_inside = lies_in(out, library) and not lies_in(library, out)  # earlier mixes are no songs
     planned = [
         PlannedSong(relative=relative, request=replace(wanted, folder=folder, out=out / relative))
         for relative, folder in songs
-        if len(songs) == 1 or not lies_in(folder, out)  # earlier mixes, kept inside the library, are no songs
+        if not (kept_inside and lies_in(folder, out))
     ]
     for song in planned[:1]:
         paths_of(song.request)  # what is wrong with template or settings is wrong for all

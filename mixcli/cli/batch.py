@@ -3,13 +3,13 @@
 import sys
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from mixcli.cli.options import OUTPUT, MixOptions
 from mixcli.cli.progress import song_progress
-from mixcli.cli.show import line, loudness_lines, result_line, show_error, show_notices
+from mixcli.cli.show import line, loudness_lines, path_line, result_line, show_error, show_notices
 from mixcli.cli.spelled_out import spell_out_options
 from mixcli.errors import UsageError
 
@@ -33,7 +33,9 @@ BatchOut = Annotated[
 
 
 @spell_out_options
-def batch(library: LibraryFolder, out: BatchOut = Path("mixes"), *, options: MixOptions) -> None:
+def batch(
+    context: typer.Context, library: LibraryFolder, out: BatchOut = Path("mixes"), *, options: MixOptions
+) -> None:
     """Mix every song below a folder, one after the other.
 
     A song is a folder with at least two stems. The options are those of mix, and hold for every song.
@@ -55,19 +57,38 @@ def batch(library: LibraryFolder, out: BatchOut = Path("mixes"), *, options: Mix
         for song in songs:
             result_line(song.label)
         return
-    outcomes = []
-    with song_progress(quiet=options.quiet, verbose=options.verbose, n_songs=len(songs)) as progress:
+    tally = Tally(wants_documents=options.json)
+    show = {"quiet": options.quiet, "verbose": options.verbose}
+    with song_progress(context.obj, **show, n_songs=len(songs)) as progress:
 
-        def announce(index: int, song: "PlannedSong") -> "Progress | None":
+        def announce(index: int, song: "PlannedSong") -> "Progress":
             progress.begin(index, song.label)
             if options.verbose and not options.quiet:
                 line(f"[{index + 1}/{len(songs)}] {song.label}")
-            return progress.on_progress
+            return progress.show
 
         for index, outcome in enumerate(run_batch(songs, announce)):
-            outcomes.append(outcome)
+            tally.add(outcome)
             show_outcome(songs[index].label, outcome, options, log=out / "batch.log")
-    finish(outcomes, options)
+    finish(tally, options)
+
+
+class Tally:
+    """What a batch keeps of its songs: counts, and the documents that --json prints at the end."""
+
+    def __init__(self, *, wants_documents: bool) -> None:
+        self.counts: Counter[str] = Counter()
+        self.documents: list[dict[str, Any]] | None = [] if wants_documents else None
+
+    def add(self, outcome: "MixResult | MixFailure") -> None:
+        """Count a song."""
+        from mixcli.mixing.result import MixFailure, failure_document, result_document
+
+        self.counts["failed" if isinstance(outcome, MixFailure) else outcome.status] += 1
+        if self.documents is not None:
+            self.documents.append(
+                failure_document(outcome) if isinstance(outcome, MixFailure) else result_document(outcome)
+            )
 
 
 def show_outcome(relative: str, outcome: "MixResult | MixFailure", options: MixOptions, *, log: Path) -> None:
@@ -79,7 +100,7 @@ def show_outcome(relative: str, outcome: "MixResult | MixFailure", options: MixO
             show_error(outcome.error, quiet=options.quiet, prefix=f"{relative}: ")
         else:
             log.parent.mkdir(parents=True, exist_ok=True)
-            with log.open("a", encoding="utf-8") as file:
+            with log.open("a", encoding="utf-8", errors="backslashreplace") as file:
                 file.write(f"{relative}\n{outcome.traceback}\n")
             line(f"{relative}: error[E100]: a bug in mixcli; the traceback is in {log}")
         return
@@ -91,22 +112,22 @@ def show_outcome(relative: str, outcome: "MixResult | MixFailure", options: MixO
     if not options.quiet:
         line(f"{relative}: {'; '.join(loudness_lines(outcome))}")
     if not options.json:
-        result_line(str(outcome.paths.audio))
+        path_line(outcome.paths.audio)
 
 
-def finish(outcomes: list["MixResult | MixFailure"], options: MixOptions) -> None:
+def finish(tally: Tally, options: MixOptions) -> None:
     """The counts, the JSON document, and exit code 10 when a song failed."""
     from mixcli import __version__
-    from mixcli.mixing.result import MixFailure, failure_document, result_document, to_json
+    from mixcli.mixing.result import to_json
 
-    counts = Counter("failed" if isinstance(each, MixFailure) else each.status for each in outcomes)
-    if options.json:
-        documents = [
-            failure_document(each) if isinstance(each, MixFailure) else result_document(each)
-            for each in outcomes
-        ]
-        tally = {"ok": counts["ok"], "skipped": counts["skipped"], "failed": counts["failed"]}
-        document = {"schema": "mixcli.batch/1", "mixcli": __version__, "counts": tally, "songs": documents}
+    counts = {"ok": tally.counts["ok"], "skipped": tally.counts["skipped"], "failed": tally.counts["failed"]}
+    if tally.documents is not None:
+        document = {
+            "schema": "mixcli.batch/1",
+            "mixcli": __version__,
+            "counts": counts,
+            "songs": tally.documents,
+        }
         sys.stdout.write(to_json(document))
     if options.quiet < 2:
         line(f"{counts['ok']} mixed, {counts['skipped']} up to date, {counts['failed']} failed")

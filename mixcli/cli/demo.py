@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from mixcli.cli.show import line, result_line
+from mixcli.cli.show import line, path_line
 
 
 def demo(
@@ -24,4 +24,4 @@ def demo(
         already = "already there: " if was_there and not force else ""
         line(f"{already}{len(files)} files of a small song, synthesised here (CC0)")
         line(f'next: mixcli mix "{folder}"')
-    result_line(str(folder))
+    path_line(folder)

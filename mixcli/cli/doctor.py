@@ -43,7 +43,7 @@ def collect_facts() -> dict[str, Any]:
     import soundfile
 
     from mixcli import __version__
-    from mixcli.mixing.plan import default_weights_installed
+    from mixcli.mixing.network_choice import default_weights_installed
     from mixcli.settings import preset_names
 
     return {

@@ -28,6 +28,7 @@ def show_roles(wanted: bool) -> None:
 
 @spell_out_options
 def inspect(
+    context: typer.Context,
     song: SongFolder,
     quick: Annotated[bool, typer.Option("--quick", help="From the headers alone; measure nothing.")] = False,
     roles: Annotated[
@@ -51,10 +52,8 @@ def inspect(
     from mixcli.mixing.inspection import inspect_song, inspection_document
 
     wanted = discovery_options(options)
-    with song_progress(quiet=quiet, verbose=verbose) as progress:
-        found = inspect_song(
-            song, wanted, quick=quick, repair=options.repair_nan, on_progress=progress.on_progress
-        )
+    with song_progress(context.obj, quiet=quiet, verbose=verbose) as progress:
+        found = inspect_song(song, wanted, quick=quick, repair=options.repair_nan, on_progress=progress.show)
     show_notices(found.song.notices, quiet=quiet, verbose=verbose)
     if json:
         from mixcli.mixing.result import to_json

@@ -1,11 +1,11 @@
 """The command `mixcli`: its subcommands, and the one place where failures become lines and exit codes."""
 
+import errno
+import io
 import os
-import signal
 import sys
 import traceback
-from types import FrameType
-from typing import Annotated
+from typing import Annotated, NoReturn, TextIO
 
 import typer
 
@@ -17,12 +17,15 @@ from mixcli.cli.inspect import inspect
 from mixcli.cli.mix import mix
 from mixcli.cli.presets import presets
 from mixcli.cli.show import line, show_error
-from mixcli.errors import Interrupted, MixcliError
+from mixcli.cli.stopping import StopRequest
+from mixcli.errors import DeviceError, Interrupted, MixcliError, OutputError
 
 EPILOG = (
     "Exit codes: 0 done · 1 bug · 2 usage · 3 bad input · 4 bad preset, recipe or model · 5 cannot write · "
     "6 device · 7 requirement missed · 10 some songs failed · 130/143 interrupted"
 )
+
+STREAM_FAILURES = (errno.ENOSPC, errno.EIO, errno.EBADF)  # of stdout: a full device, a closed stream
 
 app = typer.Typer(
     name="mixcli",
@@ -59,65 +62,96 @@ def start(
         typer.echo(context.get_help())
 
 
-def main() -> None:
+def main(stop: StopRequest) -> None:
     """Run the command line; never returns."""
-    use_utf8()
-    install_signal_handlers()
+    open_streams()
     try:
-        app()
-    except MixcliError as error:
-        report_error(error)
-        sys.exit(error.exit_code)
+        code = run_app(stop)
     except Interrupted as interruption:
         line("interrupted; nothing was left half written. The same command starts again.")
-        sys.exit(interruption.exit_code)
+        code = interruption.exit_code
+    except MixcliError as error:
+        report_error(error)
+        code = error.exit_code
     except BrokenPipeError:
-        # the reader has gone (| head): point stdout elsewhere so that the interpreter's last flush is quiet
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
+        code = 0  # the reader has gone (| head): nobody is left to tell
     except MemoryError:
-        line("error[E602]: out of memory.\n  hint: close other programs, or mix fewer stems at once.")
-        sys.exit(6)
+        report_error(DeviceError("out of memory.", code="E602", hint="close other programs."))
+        code = DeviceError.exit_code
+    leave(code)
+
+
+def run_app(stop: StopRequest) -> int:
+    """Run the command that was typed; returns the exit code. Bugs become one line, and code 1."""
+    try:
+        app(obj=stop)
+    except SystemExit as done:
+        # Typer's own answer to a reader that has gone is 1, the code of a bug
+        gone = isinstance(done.__context__, BrokenPipeError)
+        return 0 if gone or not isinstance(done.code, int) else done.code
+    except (MixcliError, BrokenPipeError, MemoryError):
+        raise
+    except OSError as error:
+        if error.errno not in STREAM_FAILURES or error.filename is not None:
+            return report_bug(stop, error)
+        raise OutputError(f"cannot write the output: {error.strerror}.", code="E508") from error
     except Exception as error:
-        if "-vv" in sys.argv:
-            traceback.print_exc()
-        line(f"error[E100]: unexpected error, a bug in mixcli: {type(error).__name__}: {error}")
-        line("  hint: the same command with -vv shows the traceback; mixcli doctor tells of this machine.")
-        sys.exit(1)
+        return report_bug(stop, error)
+    return 0
+
+
+def report_bug(stop: StopRequest, error: Exception) -> int:
+    """One line for what should never happen, unless it is what foreign code made of a signal."""
+    stop.check()
+    if "-vv" in sys.argv:
+        traceback.print_exc()
+    line(f"error[E100]: unexpected error, a bug in mixcli: {type(error).__name__}: {error}")
+    line("  hint: the same command with -vv shows the traceback; mixcli doctor tells of this machine.")
+    return 1
 
 
 def report_error(error: MixcliError) -> None:
     """One line, and one with the hint, on stderr; with --json also the result document on stdout."""
-    show_error(error, quiet=2 if "-qq" in sys.argv else 0)
+    show_error(error, quiet=typed_quiet())
     if "--json" in sys.argv:
-        import json
+        from mixcli.mixing.result import bare_error_document, to_json
 
-        described = {"code": error.code, "message": error.message, "hint": error.hint}
-        document = {
-            "schema": "mixcli.result/1",
-            "status": "error",
-            "mixcli": __version__,
-            "outputs": [],
-            "warnings": [],
-            "errors": [described],
-        }
-        typer.echo(json.dumps(document, indent=2, ensure_ascii=False))
+        sys.stdout.write(to_json(bare_error_document(error)))
 
 
-def use_utf8() -> None:
-    """Write UTF-8 wherever output is redirected; what cannot be shown is replaced, never a crash."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(encoding="utf-8", errors="replace")
+def typed_quiet() -> int:
+    """How often -q was typed; a failure may come before the options are read."""
+    short = [word for word in sys.argv[1:] if word.startswith("-") and word.strip("-qv") == ""]
+    return sys.argv.count("--quiet") + sum(word.count("q") for word in short)
 
 
-def install_signal_handlers() -> None:
-    """Make SIGINT, SIGTERM and SIGHUP unwind the program, so that temporary files go; a second is final."""
+def open_streams() -> None:
+    """Make stdout and stderr usable: closed ones lead nowhere, and what cannot be shown is escaped."""
+    if sys.stdout is None:
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  # for the rest of the program
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  # for the rest of the program
+    for stream, errors in ((sys.stdout, "surrogateescape"), (sys.stderr, "backslashreplace")):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors=errors)
 
-    def stop(number: int, _frame: FrameType | None) -> None:
-        signal.signal(number, signal.SIG_DFL)
-        raise Interrupted(number)
 
-    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), stop)
+def leave(code: int) -> NoReturn:
+    """Flush what is left and end; a stream that takes no more costs code 5, or nothing if its reader left."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _point_nowhere(sys.stdout)
+    except OSError as error:
+        line(f"error[E508]: cannot write the output: {error.strerror}.")
+        _point_nowhere(sys.stdout)
+        code = code or OutputError.exit_code
+    try:
+        sys.stderr.flush()
+    except OSError:
+        _point_nowhere(sys.stderr)
+    sys.exit(code)
+
+
+def _point_nowhere(stream: TextIO) -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -7,28 +7,23 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from mixcli.cli.show import as_clock
+from mixcli.cli.stopping import StopRequest
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars
     from rich.progress import TaskID
 
-    from mixcli.mixing.request import Progress
-
 
 class SongProgress:
     """One bar per stage of the song in hand, and one over all songs where there are several."""
 
-    def __init__(self, bars: "Bars | None", n_songs: int) -> None:
+    def __init__(self, bars: "Bars | None", n_songs: int, stop: StopRequest) -> None:
         self._bars = bars
+        self._stop = stop
         self._stages: dict[str, TaskID] = {}
         self._songs: TaskID | None = None
         if bars is not None and n_songs > 1:
             self._songs = bars.add_task("Songs", total=n_songs, clock="")
-
-    @property
-    def on_progress(self) -> "Progress | None":
-        """What a mix is to call; None where nothing is drawn."""
-        return None if self._bars is None else self._show
 
     def begin(self, index: int, label: str) -> None:
         """Say which song comes next, counted from 0; its stages begin anew."""
@@ -40,7 +35,9 @@ class SongProgress:
         if self._songs is not None:
             self._bars.update(self._songs, completed=index, clock=label)
 
-    def _show(self, stage: str, done_s: float, total_s: float) -> None:
+    def show(self, stage: str, done_s: float, total_s: float) -> None:
+        """What a mix calls as it goes on. Raises Interrupted when a signal came and got lost."""
+        self._stop.check()
         if self._bars is None:
             return
         done_s = min(done_s, total_s)
@@ -52,10 +49,10 @@ class SongProgress:
 
 
 @contextmanager
-def song_progress(*, quiet: int, verbose: int, n_songs: int = 1) -> Iterator[SongProgress]:
+def song_progress(stop: StopRequest, *, quiet: int, verbose: int, n_songs: int = 1) -> Iterator[SongProgress]:
     """Bars while the block runs: only on a terminal, not in CI, and not with -q or -v."""
     if not sys.stderr.isatty() or os.environ.get("CI") or quiet or verbose:
-        yield SongProgress(None, n_songs)
+        yield SongProgress(None, n_songs, stop)
         return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
@@ -70,4 +67,4 @@ def song_progress(*, quiet: int, verbose: int, n_songs: int = 1) -> Iterator[Son
         redirect_stdout=sys.stdout.isatty(),  # results that are piped away must not end up among the bars
     )
     with bars:
-        yield SongProgress(bars, n_songs)
+        yield SongProgress(bars, n_songs, stop)

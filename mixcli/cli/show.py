@@ -1,6 +1,8 @@
 """What people read: what was found and done on stderr, results on stdout."""
 
+import contextlib
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mixcli.errors import MixcliError, Notice
@@ -10,13 +12,24 @@ if TYPE_CHECKING:
 
 
 def line(text: str) -> None:
-    """A line on stderr."""
-    print(text, file=sys.stderr)  # noqa: T201  # the door is where printing happens
+    """A line on stderr; a stderr that takes no more stops nothing."""
+    with contextlib.suppress(OSError):
+        print(_one_line(text), file=sys.stderr)  # noqa: T201  # the door is where printing happens
 
 
 def result_line(text: str) -> None:
-    """A line on stdout."""
-    print(text, flush=True)  # noqa: T201  # the door is where printing happens
+    """A line of a table or list on stdout."""
+    print(_one_line(text))  # noqa: T201  # the door is where printing happens
+
+
+def path_line(path: Path) -> None:
+    """A path on stdout, byte for byte, for the shell to use."""
+    print(path, flush=True)  # noqa: T201  # the door is where printing happens
+
+
+def _one_line(text: str) -> str:
+    """Text whose control characters, from file names, cannot move the terminal's cursor."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
 def show_notices(notices: tuple[Notice, ...], *, quiet: int, verbose: int, prefix: str = "") -> None:
@@ -47,7 +60,7 @@ def show_error(error: MixcliError, *, quiet: int, prefix: str = "") -> None:
         line(f"  hint: {error.hint}")
 
 
-def show_result(result: "MixResult", *, quiet: int, verbose: int) -> None:
+def show_result(result: "MixResult", *, quiet: int, verbose: int, kept: bool = True) -> None:
     """What was found, how the mix came out, and what to do next; with -v what was done to every stem."""
     if quiet:
         return
@@ -56,8 +69,9 @@ def show_result(result: "MixResult", *, quiet: int, verbose: int) -> None:
         line(text)
     for text in loudness_lines(result):
         line(text)
-    if result.status == "ok" and result.paths.recipe.exists():
-        line(f"next: edit {result.paths.recipe} and mix again with --recipe")
+    if result.status == "ok" and kept:
+        recipe = result.recipe or result.given_recipe
+        line(f"next: edit {recipe} and mix again with --recipe and another --name")
 
 
 def song_line(result: "MixResult") -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mixcli.audio.decibels import db_to_gain
 from mixcli.audio.loudness import energy_to_lufs, integrated_lufs
 from mixcli.console.rule_table import (
     LEAD_ROLES,
@@ -91,7 +92,7 @@ def family_loudness(gains_db: Mapping[str, float], survey: Survey, shares: Mappi
     amplitude_NM = np.zeros((len(names), n_hops))
     for row, name in enumerate(names):
         hops = np.asarray(survey.stems[name].hop_energies, float)
-        amplitude_NM[row, : len(hops)] = np.sqrt(np.maximum(hops, 0.0)) * 10 ** (gains_db[name] / 20)
+        amplitude_NM[row, : len(hops)] = np.sqrt(np.maximum(hops, 0.0)) * db_to_gain(gains_db[name])
     energy_N = np.array([shares[name].energy for name in names])
     total_M = energy_N @ np.square(amplitude_NM)
     mid_N = np.array([shares[name].polarity * math.sqrt(shares[name].mid_energy) for name in names])

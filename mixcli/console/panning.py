@@ -1,7 +1,7 @@
 """Where the rules pan the sources of a song: from the centre outward, left and right in balance."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +13,7 @@ from mixcli.songs.stem_survey import StemSurvey
 from mixcli.songs.survey import Survey
 
 INNERMOST, OUTERMOST = 0.11, 0.30  # of a half, for what the rules place themselves
-NAMED_SIDE = 1.0  # for a stem whose name says left or right
+NAMED_SIDE = 1.0  # for a stem whose name says left or right, beside one that says the other
 WIDE_ENOUGH_DB = -12.0  # side re mid of a stereo stem that is left where it is
 
 
@@ -25,20 +25,27 @@ class Pan:
     reason: str
 
 
-def pan_sources(sources: Sequence[Source], survey: Survey, settings: RuleSettings) -> dict[str, Pan]:
+def pan_sources(
+    sources: Sequence[Source], survey: Survey, settings: RuleSettings, *, one_sided: Collection[str]
+) -> dict[str, Pan]:
     """The pan of every stem that leaves the centre, by name; all microphones of a source stand together.
 
     Sources of one role are put in pairs, opposite each other: a take and its double first, then neighbours in
-    frequency, the darkest pair innermost. What has no partner takes the side that has less so far.
+    frequency, the darkest pair innermost. What has no partner takes the side that has less so far. A side in
+    a name is believed: all the way where the other side is there too, which `one_sided` says by stem, else
+    as far as the rules go themselves.
     """
     pans: dict[str, Pan] = {}
     weight = 0.0  # right minus left of what has no opposite
     by_role: dict[str, list[Source]] = defaultdict(list)
     for source in sources:
         if source.side is not None and not is_wide(source, survey):
-            side = -NAMED_SIDE if source.side == "L" else NAMED_SIDE
-            weight += side
-            pans |= {stem.name: Pan(side, f"its name says {source.side}") for stem in source.stems}
+            paired = source.leader.name in one_sided
+            distance = NAMED_SIDE if paired else round(min(1.0, OUTERMOST * settings.pan_scale), 2)
+            pan = -distance if source.side == "L" else distance
+            weight += pan
+            reason = f"its name says {source.side}" + ("" if paired else ", and nothing is opposite")
+            pans |= {stem.name: Pan(pan, reason) for stem in source.stems}
         elif may_move(source, sources, survey):
             by_role[source.role].append(source)
     for role in sorted(by_role):

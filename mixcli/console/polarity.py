@@ -1,41 +1,32 @@
-"""Microphones that work against each other: which of them the rules invert."""
+"""Microphones of one source that work against each other: which of them the rules invert."""
 
 from collections.abc import Sequence
 
-from mixcli.console.sources import Source
+from mixcli.console.sources import Source, is_wet, microphone_of
 from mixcli.songs.song import Stem
 from mixcli.songs.survey import Survey
 
 CLEAR_CORRELATION = -0.3  # of two mids; above it an inversion is as likely to harm as to help
-OVERHEAD_ROLE = "drums.overhead"
-CLOSE_ROLES = ("drums.kick", "drums.snare", "drums.tom")
+# What these hear comes late. Their correlation without a delay tells the delay as much as the polarity.
+DISTANT_ROLES = ("drums.overhead", "drums.room", "room")
+DISTANT_MICROPHONES = ("far", "room")
 
 
 def polarity_moves(sources: Sequence[Source], survey: Survey) -> dict[str, str]:
     """Names of the stems to invert, each with the reason.
 
-    A microphone is compared with the leading one of its source, then the whole source with the loudest
-    overhead. Overheads are never inverted: they are what the close microphones have to fit.
+    Every close microphone is compared with the leading one of its own source, and with nothing else.
     """
     reasons: dict[str, str] = {}
-    overhead = _loudest_overhead(sources, survey)
     for source in sources:
-        if source.role == OVERHEAD_ROLE:
+        if source.role in DISTANT_ROLES or not _is_close(source.leader):
             continue
-        inverted = {}
         for stem in source.stems[1:]:
             correlation = survey.correlation(source.leader.name, stem.name)
-            if correlation < CLEAR_CORRELATION:
-                inverted[stem.name] = f'works against "{source.leader.name}": correlation {correlation:.2f}'
-        if overhead is not None and source.role in CLOSE_ROLES:
-            correlation = survey.correlation(source.leader.name, overhead.name)
-            if correlation < CLEAR_CORRELATION:
-                reason = f'works against the overhead "{overhead.name}": correlation {correlation:.2f}'
-                inverted = {stem.name: reason for stem in source.stems if stem.name not in inverted}
-        reasons |= inverted
+            if _is_close(stem) and correlation < CLEAR_CORRELATION:
+                reasons[stem.name] = f'works against "{source.leader.name}": correlation {correlation:.2f}'
     return reasons
 
 
-def _loudest_overhead(sources: Sequence[Source], survey: Survey) -> Stem | None:
-    overheads = [stem for source in sources if source.role == OVERHEAD_ROLE for stem in source.stems]
-    return max(overheads, key=lambda stem: (survey.stems[stem.name].loudness_lufs, stem.name), default=None)
+def _is_close(stem: Stem) -> bool:
+    return microphone_of(stem) not in DISTANT_MICROPHONES and not is_wet(stem)

@@ -1,10 +1,11 @@
 """The recipe: all that is done to every stem, bus and the master, as a file to be edited and rendered."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from mixcli.songs.roles import BUSES
+from mixcli.songs.roles import BUSES, ROLES, nearest_role
+from mixcli.strict_yaml import refuse_words_for_numbers
 
 SCHEMA: Literal["mixcli.recipe/1"] = "mixcli.recipe/1"
 
@@ -22,13 +23,25 @@ def _known_bus(name: str) -> str:
     return name
 
 
+def _known_role(name: str) -> str:
+    if name not in ROLES:
+        raise ValueError(f"no such role; did you mean {nearest_role(name)}?")
+    return name
+
+
 BusName = Annotated[str, AfterValidator(_known_bus)]
+RoleName = Annotated[str, AfterValidator(_known_role)]
 
 
 class RecipePart(BaseModel):
     """Every part of a recipe refuses unknown keys and is never changed in place."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _numbers_are_numbers(cls, values: Any) -> Any:
+        return refuse_words_for_numbers(cls, values)
 
 
 class StemRecipe(RecipePart):
@@ -40,7 +53,7 @@ class StemRecipe(RecipePart):
     """
 
     files: list[str] = Field(min_length=1, max_length=2)
-    role: str
+    role: RoleName
     bus: BusName
     offset: int = Field(0, ge=0, lt=2**40)
     mute: bool = False

@@ -16,9 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixcli.audio.convolution import StreamConvolver
+from mixcli.audio.decibels import db_to_gain
 from mixcli.audio.reverb import reverb_impulse_response
 from mixcli.console.recipe import Recipe, ReverbRecipe
-from mixcli.console.strip import Block, ChannelStrip, StripBlock, db_to_gain, memory_of
+from mixcli.console.strip import Block, ChannelStrip, StripBlock, memory_of
 from mixcli.errors import SettingsError
 from mixcli.songs.roles import BUSES
 from mixcli.songs.song import Song, Stem

@@ -1,7 +1,8 @@
 """What the rules know of each role: level, high-pass, width, pan and reverb, as plain data.
 
 Frozen after a study on real songs; roles that study did not have are marked "ours" and take the values of the
-nearest role it had.
+nearest role it had. The roles util.click and util.mix have no rule, for what is
+no stem is left out of the song; a click that is kept all the same is treated as "other".
 """
 
 from collections.abc import Mapping
@@ -51,8 +52,9 @@ class RuleSettings:
     """What may be turned on the rules as a whole, for calibration and taste.
 
     `family_offsets_db` re lead vocals; `width_db` is added to every made side and to every target of one;
-    `reverb_db` to every send; `pan_scale` multiplies every pan the rules choose themselves (not left and
-    right in a name). The rules never turn a stem up by more than `max_gain_db`.
+    `reverb_db` to every send; `pan_scale` multiplies every pan the rules choose themselves (not those of
+    two stems that are left and right of one another by name). The rules never turn a stem up by more than
+    `max_gain_db`.
     """
 
     family_offsets_db: Mapping[BalanceFamily, float] = field(default_factory=lambda: dict(FAMILY_OFFSETS_DB))

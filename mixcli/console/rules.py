@@ -7,11 +7,11 @@ that the recipe's file renders the same samples.
 import zlib
 
 from mixcli.console.levels import Level, StemShare, stem_levels
-from mixcli.console.panning import Pan, pan_sources
+from mixcli.console.panning import Pan, is_wide, pan_sources
 from mixcli.console.polarity import polarity_moves
 from mixcli.console.recipe import BandCurve, BusRecipe, Recipe, StemRecipe
 from mixcli.console.rule_table import RuleSettings, rule_of
-from mixcli.console.sources import Source, group_sources, is_wet
+from mixcli.console.sources import Source, group_sources, is_wet, opposite_sides
 from mixcli.console.widening import is_mono, loudness_shares, made_side, moved_side
 from mixcli.songs.roles import BUSES, bus_of
 from mixcli.songs.song import Song, Stem
@@ -24,14 +24,17 @@ def make_recipe(song: Song, survey: Survey, *, settings: RuleSettings = DEFAULT_
     """Decide the recipe of a song at the survey's sample rate; every stem of it must be in the survey."""
     sources = group_sources(song.stems)
     polarity = polarity_moves(sources, survey)
-    widths = {stem.name: _width(stem, survey, settings) for stem in song.stems}
+    one_sided = opposite_sides(source for source in sources if not is_wide(source, survey))
+    widths = {
+        stem.name: _width(stem, survey, settings, one_sided=stem.name in one_sided) for stem in song.stems
+    }
     shares = {}
     for stem in song.stems:
         made, moved = widths[stem.name]
         energy, mid_energy = loudness_shares(survey.stems[stem.name], made, moved)
         shares[stem.name] = StemShare(-1 if stem.name in polarity else 1, energy, mid_energy)
     levels = stem_levels(sources, survey, shares, settings)
-    pans = pan_sources(sources, survey, settings)
+    pans = pan_sources(sources, survey, settings, one_sided=one_sided)
     return Recipe(
         song=song.name,
         sample_rate=survey.sample_rate,
@@ -63,14 +66,11 @@ def _in_order(sources: list[Source]) -> list[Stem]:
     return sorted(stems, key=lambda stem: (BUSES.index(bus_of(stem.role)), stem.role, stem.name))
 
 
-def _width(stem: Stem, survey: Survey, settings: RuleSettings) -> Width:
+def _width(stem: Stem, survey: Survey, settings: RuleSettings, *, one_sided: bool) -> Width:
     rule, measured = rule_of(stem.role), survey.stems[stem.name]
     if is_mono(measured, stem.n_channels):
-        named_side = stem.attributes.get("side", "") in (
-            "L",
-            "R",
-        )  # one side of a picture has no width of its own
-        return (None if named_side else made_side(rule, settings)), None
+        # One side of a picture has no width of its own.
+        return (None if one_sided else made_side(rule, settings)), None
     return None, moved_side(measured, rule, settings)
 
 

@@ -3,8 +3,11 @@
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 
+from mixcli.songs.pairs import SIDES
 from mixcli.songs.song import Stem
+from mixcli.songs.tokens import meaningful_words, split_words
 
 # The microphone that stands for a source, best first; a stem without a word for its microphone comes between.
 LEADING_MICROPHONES = ("in", "top", "close", "amp", "cab", "")
@@ -69,6 +72,30 @@ def group_sources(stems: Iterable[Stem]) -> list[Source]:
         for group in groups
     ]
     return sorted(sources, key=lambda source: (source.role, source.leader.name))
+
+
+def opposite_sides(sources: Iterable[Source]) -> frozenset[str]:
+    """The names of stems whose source is left or right of another, but for that alike in role and name."""
+    pictures: dict[tuple[object, ...], dict[str, list[Source]]] = defaultdict(lambda: defaultdict(list))
+    for source in sources:
+        if source.side is not None:
+            pictures[_picture(source)][source.side].append(source)
+    return frozenset(
+        stem.name
+        for sides in pictures.values()
+        if len(sides) == 2
+        for members in sides.values()
+        for source in members
+        for stem in source.stems
+    )
+
+
+def _picture(source: Source) -> tuple[object, ...]:
+    """What both sides of one recording have in common: role, attributes and the words of the name."""
+    *folders, file_name = PurePosixPath(source.leader.name).parts
+    words = (*(word for folder in folders for word in split_words(folder)), *meaningful_words(file_name))
+    attributes = {key: value for key, value in source.leader.attributes.items() if key != "side"}
+    return (source.role, *sorted(attributes.items()), *(word for word in words if word not in SIDES))
 
 
 def _leading(stem: Stem) -> tuple[int, str]:

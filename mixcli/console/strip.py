@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixcli.audio.convolution import StreamConvolver
+from mixcli.audio.decibels import db_to_gain
 from mixcli.audio.filters import SosFilter, butterworth_high_pass
 from mixcli.audio.width import curve_fir, n_curve_taps, n_decorrelation_taps, side_from_mid_fir
 from mixcli.console.recipe import BusRecipe, StemRecipe
@@ -56,6 +57,7 @@ class ChannelStrip:
             fir_N = side_from_mid_fir(recipe.side_from_mid_db, recipe.decorrelation_seed, sample_rate)
             self._widener = StreamConvolver(fir_N, 1)
         self._left_gain, self._right_gain = (np.float32(gain) for gain in pan_gains(recipe.pan))
+        self._side_left, self._side_right = (np.float32(gain) for gain in side_pan_gains(recipe.pan))
         self._send_gain = None
         if recipe.reverb_send_db is not None:
             self._send_gain = np.float32(db_to_gain(recipe.reverb_send_db))
@@ -76,17 +78,16 @@ class ChannelStrip:
         mid_T, side_T = split_mid_side(stem_TC)
         if side_T is not None and self._side_filter is not None:
             side_T = self._side_filter.push(side_T[:, None])[:, 0]
+        send_T = None if self._send_gain is None else mid_T * self._send_gain
+        left_T = right_T = mid_T
         if self._widener is not None:
             made_T = self._widener.push(mid_T[:, None])[:, 0]
-            side_T = made_T if side_T is None else side_T + made_T
-        panned_TC = np.empty((len(mid_T), 2), np.float32)
-        if side_T is None:
-            np.multiply(mid_T, self._left_gain, out=panned_TC[:, 0])
-            np.multiply(mid_T, self._right_gain, out=panned_TC[:, 1])
-        else:
-            np.multiply(mid_T + side_T, self._left_gain, out=panned_TC[:, 0])
-            np.multiply(mid_T - side_T, self._right_gain, out=panned_TC[:, 1])
-        return StripBlock(panned_TC, None if self._send_gain is None else mid_T * self._send_gain)
+            left_T, right_T = mid_T + made_T, mid_T - made_T
+        panned_TC = np.stack([left_T * self._left_gain, right_T * self._right_gain], axis=1)
+        if side_T is not None:
+            panned_TC[:, 0] += side_T * self._side_left
+            panned_TC[:, 1] -= side_T * self._side_right
+        return StripBlock(panned_TC, send_T)
 
 
 def memory_of(recipe: StemRecipe, sample_rate: int) -> int:
@@ -111,16 +112,28 @@ def split_mid_side(stem_TC: Block) -> tuple[Block, Block | None]:
 
 
 def pan_gains(pan: float) -> tuple[float, float]:
-    """Gains of left and right for a pan from -1 to 1: constant power, both 1 in the centre."""
+    """Gains of left and right for a mid and a pan from -1 to 1: constant power, both 1 in the centre."""
     if pan == 0:
         return 1.0, 1.0  # exactly, so that a stem in the centre is not touched
     angle = (pan + 1) * math.pi / 4
     return math.sqrt(2) * math.cos(angle), math.sqrt(2) * math.sin(angle)
 
 
-def db_to_gain(level_db: float) -> float:
-    """The factor of a level."""
-    return float(10 ** (level_db / 20))
+def side_pan_gains(pan: float) -> tuple[float, float]:
+    """Gains of a stereo stem's own side in left and, inverted, in right, for a pan from -1 to 1: both 1 at 0.
+
+    A pan folds a stereo stem towards one channel. With n the nearer channel's gain of `pan_gains`, from 1 to
+    √2, and f the farther one's, a pan to the left gives
+
+        left = L / n + (n - 1 / n) R,    right = f R,
+
+    and a pan to the right the same with the channels exchanged. So the channel on the pan's side stays where
+    it is while the other moves through the picture to it; at the end both are there, (L + R) / √2. Where L =
+    R this is a mono stem's pan exactly, of constant power. Uncorrelated channels of one level lose 2 / n²,
+    which is 0 dB in the centre and 3 dB at the end: no fold into one channel keeps the power of both kinds.
+    """
+    left, right = pan_gains(pan)
+    return (2 / left - left, right) if left >= right else (left, 2 / right - right)
 
 
 def check_high_pass(name: str, frequency_hz: float, sample_rate: int) -> None:

@@ -3,7 +3,6 @@
 Letters: K buses or inputs, T samples, C = 2 channels.
 """
 
-import re
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 from mixcli.errors import CheckpointError
 from mixcli.models.checkpoint import default_model
 from mixcli.models.settings import ModelSettings, split_input
+from mixcli.songs.listing import path_key
 from mixcli.songs.roles import family_of
 from mixcli.songs.song import Stem
 from mixcli.songs.stem_reader import StemReader
@@ -63,7 +63,7 @@ def plan_inputs(stems: Sequence[Stem], settings: ModelSettings, *, model_name: s
     """
     _refuse_strangers(stems, settings, model_name)
     by_role: dict[str, list[Stem]] = {}
-    for stem in sorted(stems, key=lambda stem: _natural_order(stem.name)):
+    for stem in sorted(stems, key=lambda stem: path_key(stem.name)):
         by_role.setdefault(stem.role, []).append(stem)
     roles = [split_input(name)[0] for name in settings.inputs]
     return InputPlan(
@@ -155,9 +155,3 @@ def _refuse_strangers(stems: Sequence[Stem], settings: ModelSettings, model_name
 def _other_ways() -> str:
     default = default_model()
     return "--amount 0 for the console alone" if default is None else f"-m {default}"
-
-
-def _natural_order(name: str) -> list[tuple[int, str]]:
-    """Order names as people do: "Tom 2" before "Tom 10"."""
-    parts = re.findall(r"[0-9]+|[^0-9]+", name.casefold())
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in parts]

@@ -2,13 +2,12 @@
 
 import hashlib
 import json
-import os
 from pathlib import Path
 
 from mixcli import __version__
 from mixcli.mixing.request import MixRequest
 from mixcli.settings import load_preset
-from mixcli.songs.tokens import AUDIO_SUFFIXES
+from mixcli.songs.listing import list_below
 
 
 def request_fingerprint(request: MixRequest) -> str:
@@ -36,14 +35,8 @@ def request_fingerprint(request: MixRequest) -> str:
 
 
 def _files(folder: Path) -> list[str]:
-    stamps = []
-    for root, folders, names in os.walk(folder):
-        folders.sort()
-        for name in names:
-            path = Path(root, name)
-            if path.suffix.lower() in AUDIO_SUFFIXES and path.is_file():
-                stamps.append(_stamp(path, path.relative_to(folder).as_posix()))
-    return stamps
+    audio = list_below(folder).audio if folder.is_dir() else []
+    return [_stamp(path, path.relative_to(folder).as_posix()) for path in audio if path.is_file()]
 
 
 def _stamp(path: Path, name: str) -> str:

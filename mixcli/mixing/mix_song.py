@@ -6,15 +6,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from mixcli import __version__
-from mixcli.audio.output import ScratchFile, atomic_output, output_folder
+from mixcli.audio.output import ScratchFile, atomic_output, output_folder, sweep_stale_parts
+from mixcli.audio.parts import output_error
 from mixcli.console.recipe_file import write_recipe
 from mixcli.mixing.fingerprint import request_fingerprint
 from mixcli.mixing.finish import FinishedMix, finish_mix
 from mixcli.mixing.output_path import MixPaths, plan_paths, settle_existing
 from mixcli.mixing.plan import MixPlan, plan_mix, settle_settings
-from mixcli.mixing.request import MixRequest, Progress
+from mixcli.mixing.request import ConsoleMoves, MixRequest, Progress
 from mixcli.mixing.result import MixResult, file_sha256, read_record, result_document, to_json
 from mixcli.mixing.sound import render_sound
+from mixcli.mixing.stereo import StereoMeter
 from mixcli.mixing.terms import export_terms
 from mixcli.mixing.verdict import gain_reason, loudness_notices, missed_requirement
 from mixcli.songs.listing import song_name
@@ -26,17 +28,22 @@ def mix_song(request: MixRequest, on_progress: Progress | None = None) -> MixRes
     """Mix one song folder and write the mix, its recipe and its result.
 
     The output is settled before any work. Raises MixcliError; what was there before is then still there. A
-    loudness that was required and missed raises nothing: the mix is there, and the result says what is missed.
+    loudness that was required and missed raises nothing: the mix is there, and the result says so.
     """
     started, clock = datetime.now(UTC), time.monotonic()
     planned_paths = paths_of(request)
-    paths = settle_existing(planned_paths, request.if_exists)
+    paths = settle_existing(planned_paths, request.if_exists, terms=request.terms != "none")
     if paths is None:
         return skipped(request, planned_paths)
+    fingerprint = request_fingerprint(request)  # before anything is read: a later change counts
     plan = plan_mix(request, on_progress)
-    with output_folder(paths.audio.parent), ScratchFile(paths.audio.parent, 2) as scratch:
+    stereo = StereoMeter()
+    with output_folder(paths.audio.parent) as folder, ScratchFile(paths.audio.parent, 2) as scratch:
         for block in render_sound(plan, on_progress):
             scratch.append(block.mix_TC)
+            stereo.push(block.mix_TC)
+        sweep_stale_parts(folder)
+        forget_record(paths.result)  # it would speak of another mix from here on
         finished = finish_mix(
             scratch,
             paths.audio,
@@ -52,19 +59,21 @@ def mix_song(request: MixRequest, on_progress: Progress | None = None) -> MixRes
         song=plan.song.name,
         folder=request.folder,
         paths=paths,
+        recipe=own_recipe_path(request, paths),
+        given_recipe=request.recipe,
         preset=request.preset,
         plan=plan,
         finished=finished,
         sha256=file_sha256(paths.audio),
         terms=terms,
         null_test_dbfs=null_test,
-        notices=plan.notices + loudness_notices(plan, finished),
+        notices=plan.notices + loudness_notices(plan, finished) + stereo.notices(),
         started=started.isoformat(timespec="seconds").replace("+00:00", "Z"),
         missed=missed_requirement(plan, finished) if request.strict else None,
         seconds=time.monotonic() - clock,
-        fingerprint=request_fingerprint(request),
+        fingerprint=fingerprint,
     )
-    write_neighbours(result, request.recipe)
+    write_neighbours(result)
     return result
 
 
@@ -73,11 +82,13 @@ def finished_before(request: MixRequest) -> MixResult | None:
     paths = paths_of(request)
     record = read_record(paths.result)
     try:
-        whole = paths.audio.stat().st_size == record["outputs"][0]["bytes"]
+        status = paths.audio.stat()
+        whole = status.st_size == record["outputs"][0]["bytes"] and not record["errors"]
+        untouched = status.st_mtime_ns <= paths.result.stat().st_mtime_ns  # the record is written last
         current = record["run"]["fingerprint"] == request_fingerprint(request)
     except (OSError, LookupError, TypeError):  # no mix, or no record that can be understood
         return None
-    return skipped(request, paths) if whole and current else None
+    return skipped(request, paths) if whole and untouched and current else None
 
 
 def skipped(request: MixRequest, paths: MixPaths) -> MixResult:
@@ -94,7 +105,7 @@ def skipped(request: MixRequest, paths: MixPaths) -> MixResult:
 def plan_only(request: MixRequest, on_progress: Progress | None = None) -> MixResult:
     """What `mix` would do, without rendering or writing anything; raises what it would raise until then."""
     planned_paths = paths_of(request)
-    paths = settle_existing(planned_paths, request.if_exists)
+    paths = settle_existing(planned_paths, request.if_exists, terms=request.terms != "none")
     if paths is None:
         return skipped(request, planned_paths)
     plan = plan_mix(request, on_progress)
@@ -131,12 +142,33 @@ def solved_plan(plan: MixPlan, finished: FinishedMix) -> MixPlan:
     return replace(plan, recipe=plan.recipe.model_copy(update={"master": master}))
 
 
-def write_neighbours(result: MixResult, given_recipe: Path | None) -> None:
-    """Write recipe and result beside the mix; a recipe that was given is never written over."""
-    if result.plan is None:
-        return
-    same = given_recipe is not None and given_recipe.resolve() == result.paths.recipe.resolve()
-    if not same:
-        write_recipe(result.plan.recipe, result.paths.recipe)
+def forget_record(path: Path) -> None:
+    """Remove the record of an earlier mix. Raises OutputError E502."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise output_error(path.parent, error) from error
+
+
+def own_recipe_path(request: MixRequest, paths: MixPaths) -> Path | None:
+    """Where the recipe of a mix is written, or None where the one that was given is it already.
+
+    A recipe that was given is never written over: where more was asked for than it says, the mix's own recipe
+    gets a number.
+    """
+    if request.recipe is None or request.recipe.resolve() != paths.recipe.resolve():
+        return paths.recipe
+    if not request.settings and request.moves == ConsoleMoves():
+        return None
+    number = 2
+    while (path := paths.audio.with_name(f"{paths.audio.stem}.recipe ({number}).yaml")).exists():
+        number += 1
+    return path
+
+
+def write_neighbours(result: MixResult) -> None:
+    """Write recipe and result beside the mix."""
+    if result.plan is not None and result.recipe is not None:
+        write_recipe(result.plan.recipe, result.recipe)
     with atomic_output(result.paths.result) as part:
         part.write_text(to_json(result_document(result)), encoding="utf-8")

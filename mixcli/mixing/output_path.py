@@ -70,6 +70,8 @@ def plan_paths(
     if out is not None and out.suffix.lower() in (".mp3", ".ogg", ".opus", ".aif", ".aiff", ".m4a"):
         message = f'cannot write "{out.name}": mixes are written as WAV or FLAC.'
         raise UsageError(message, code="E201", hint=f'-o "{out.with_suffix(".wav").name}"')
+    if out is not None and not str(out).strip():
+        raise UsageError("--out is empty.", code="E211", hint="an unset variable of the shell?")
     if out is None:
         out = folder.resolve().parent / "mixes" if lies_in(Path("mixes"), folder) else Path("mixes")
     fields = {
@@ -84,38 +86,59 @@ def plan_paths(
 
 
 def lies_in(path: Path, folder: Path) -> bool:
-    """Whether a path is a folder or anything below it."""
-    return path.resolve().is_relative_to(folder.resolve())
+    """Whether a path is a folder or anything below it. Raises OutputError E502 in a folder that is gone."""
+    try:
+        return path.resolve().is_relative_to(folder.resolve())
+    except FileNotFoundError as error:
+        message = "the folder that the command runs in is gone."
+        raise OutputError(message, code="E502", hint="cd to one that exists.") from error
 
 
 def _fill(template: str, fields: dict[str, str]) -> str:
     try:
-        asked = [name for _, name, _, _ in string.Formatter().parse(template) if name is not None]
+        asked = [parts[1:] for parts in string.Formatter().parse(template) if parts[1] is not None]
     except ValueError as error:
         raise SettingsError(f'--name "{template}": {error}.', code="E422") from error
-    for name in asked:
-        if name not in fields:
+    for name, form, conversion in asked:
+        if name not in fields or form or conversion:
             known = ", ".join(f"{{{field}}}" for field in TEMPLATE_FIELDS)
             message = f'--name "{template}": there is no field "{name}".'
             raise SettingsError(message, code="E422", hint=f"fields: {known}")
     return template.format(**fields)
 
 
-def settle_existing(paths: MixPaths, if_exists: IfExists) -> MixPaths | None:
+def settle_existing(paths: MixPaths, if_exists: IfExists, *, terms: bool = False) -> MixPaths | None:
     """What to do about a mix that is already there; None means: leave it, the song is skipped.
 
+    With `terms` their folder counts as well; one that holds anything but WAV files is never replaced.
     Raises OutputError E501 for `error`, and E502 when the output is a folder.
     """
     if paths.audio.is_dir():
         raise OutputError(f'"{paths.audio}" is a folder, not a file.', code="E502", hint="another --out.")
-    if not os.path.lexists(paths.audio) or if_exists == "overwrite":
+    if if_exists == "number":
+        candidate, number = paths, 2
+        while _taken(candidate, terms):
+            candidate = MixPaths(audio=paths.audio.with_stem(f"{paths.audio.stem} ({number})"))
+            number += 1
+        return candidate
+    if terms and _holds_other_files(paths.terms):
+        message = f'"{paths.terms}" holds other files than terms.'
+        raise OutputError(message, code="E501", hint="another --out or --name.")
+    taken = _taken(paths, terms)
+    if taken is None or if_exists == "overwrite":
         return paths
     if if_exists == "skip":
         return None
-    if if_exists == "number":
-        number = 2
-        while os.path.lexists(candidate := paths.audio.with_stem(f"{paths.audio.stem} ({number})")):
-            number += 1
-        return MixPaths(audio=candidate)
-    hint = "--force, --if-exists skip, or another --out."
-    raise OutputError(f'"{paths.audio}" exists.', code="E501", hint=hint)
+    raise OutputError(f'"{taken}" exists.', code="E501", hint="--force, --if-exists skip, or another --out.")
+
+
+def _taken(paths: MixPaths, terms: bool) -> Path | None:
+    """What of a mix is already there."""
+    files = [paths.audio, *([paths.terms] if terms else [])]
+    return next((path for path in files if os.path.lexists(path)), None)
+
+
+def _holds_other_files(folder: Path) -> bool:
+    if not os.path.lexists(folder):
+        return False
+    return not folder.is_dir() or any(path.suffix != ".wav" or path.is_dir() for path in folder.iterdir())

@@ -29,6 +29,8 @@ class MixResult:
     folder: Path
     paths: MixPaths
     preset: str
+    recipe: Path | None = None  # as written; None where the recipe that was given is the mix's
+    given_recipe: Path | None = None
     plan: MixPlan | None = None
     finished: FinishedMix | None = None
     sha256: str | None = None
@@ -88,7 +90,8 @@ def result_document(result: MixResult) -> dict[str, Any]:
     if plan is not None and finished is not None:
         document["loudness"] = loudness_document(plan, finished)
         document["outputs"] = [output_document(result, plan, finished)]
-        document["recipe"] = shown_path(result.paths.recipe)
+        recipe = result.recipe or result.given_recipe
+        document["recipe"] = None if recipe is None else shown_path(recipe)
         document["terms"] = [shown_path(path) for path in result.terms]
     return document
 
@@ -96,14 +99,28 @@ def result_document(result: MixResult) -> dict[str, Any]:
 def failure_document(failure: MixFailure) -> dict[str, Any]:
     """A failure in the same schema."""
     bug = {"code": "E100", "message": "unexpected error, a bug; its traceback is in the log", "hint": None}
+    song = {"name": failure.song, "path": shown_path(failure.folder)}
+    errors = [bug if failure.error is None else error_document(failure.error)]
     return {
         "schema": SCHEMA,
         "status": "error",
         "mixcli": __version__,
-        "song": {"name": failure.song, "path": shown_path(failure.folder)},
+        "song": song,
         "outputs": [],
         "warnings": [],
-        "errors": [bug if failure.error is None else error_document(failure.error)],
+        "errors": errors,
+    }
+
+
+def bare_error_document(error: MixcliError) -> dict[str, Any]:
+    """A failure before any song was in hand."""
+    return {
+        "schema": SCHEMA,
+        "status": "error",
+        "mixcli": __version__,
+        "outputs": [],
+        "warnings": [],
+        "errors": [error_document(error)],
     }
 
 
@@ -180,13 +197,17 @@ def finite(value: float | None, digits: int = 3) -> float | None:
 
 
 def shown_path(path: Path) -> str:
-    """A path as the user gave it, with "/", and text that any reader can hold."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace").replace(os.sep, "/")
+    """A path as the user gave it, with "/"."""
+    return str(path).replace(os.sep, "/")
 
 
 def to_json(document: dict[str, Any]) -> str:
-    """JSON text with a newline at its end; never NaN or infinity."""
-    return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    """JSON text with a newline at its end; never NaN or infinity.
+
+    Bytes of file names that are not UTF-8 are escaped as lone surrogates, as Python's os.fsencode takes them.
+    """
+    text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def read_record(path: Path) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixcli.console.recipe import BusRecipe
-from mixcli.console.render import ConsoleBlock, ConsoleRenderer, mix_length
+from mixcli.console.render import ConsoleBlock, ConsoleRenderer, mix_length, sounding_stems
 from mixcli.mixing.plan import MixPlan
 from mixcli.mixing.request import Progress
 from mixcli.songs.roles import BUSES
@@ -110,7 +110,8 @@ def _with_network(plan: MixPlan, start: int, n_samples: int) -> Iterator[SoundBl
     model = plan.model
     if model is None:
         return
-    inputs = plan_inputs(plan.song.stems, model.settings, model_name=model.name)
+    stems = sounding_stems(plan.song, plan.recipe)
+    inputs = plan_inputs(stems, model.settings, model_name=model.name)
     network = render_direct(
         inputs, model, plan.sample_rate, start=start, n_samples=n_samples, repair=plan.repair
     )

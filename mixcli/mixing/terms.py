@@ -17,6 +17,7 @@ import numpy as np
 from mixcli.audio.files import AudioReader, read_info
 from mixcli.audio.mastering import MasterSolution, apply_master
 from mixcli.audio.output import ScratchFile
+from mixcli.audio.parts import output_error
 from mixcli.audio.writer import MixWriter
 from mixcli.console.render import render_terms
 from mixcli.mixing.output_path import clean_file_name
@@ -39,14 +40,19 @@ def export_terms(
     """
     if kind == "none":
         return (), None
-    partial = Path(mkdtemp(prefix=f".{folder.name}.", suffix=".part", dir=folder.parent))
+    try:
+        partial = Path(mkdtemp(prefix=f".{folder.name}.", suffix=".part", dir=folder.parent))
+    except OSError as error:
+        raise output_error(folder.parent, error) from error
     try:
         names = _write_terms(plan, kind, scratch, solution, partial)
         null_test = _null_test(partial, names, scratch, plan.sample_rate, solution)
         os.chmod(partial, 0o777 & ~_umask())
-        if folder.exists():
-            shutil.rmtree(folder)
-        partial.rename(folder)
+        for old in folder.glob("*.wav"):  # of an earlier mix: settle_existing let nothing else pass
+            old.unlink()
+        os.replace(partial, folder)
+    except OSError as error:
+        raise output_error(folder.parent, error) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return tuple(folder / name for name in names), null_test
@@ -87,7 +93,6 @@ def _master_terms(
     scratch: ScratchFile, sample_rate: int, solution: MasterSolution
 ) -> Iterator[tuple[str, np.ndarray]]:
     gain = np.float32(10 ** (solution.gain_db / 20))
-    position = 0
     before = np.zeros((0, 2), np.float32)
     waiting = scratch.blocks(BLOCK)
     for mastered_TC, _ in apply_master(lambda: scratch.blocks(BLOCK), sample_rate, 2, solution):
@@ -95,7 +100,6 @@ def _master_terms(
             before = np.concatenate([before, next(waiting)])
         yield MASTER, mastered_TC - before[: len(mastered_TC)] * gain
         before = before[len(mastered_TC) :]
-        position += len(mastered_TC)
 
 
 def _write_files(folder: Path, plan: MixPlan, blocks: Iterator[tuple[str, np.ndarray]]) -> list[str]:

@@ -43,13 +43,21 @@ def loudness_notices(plan: MixPlan, finished: FinishedMix) -> tuple[Notice, ...]
 
 
 def missed_requirement(plan: MixPlan, finished: FinishedMix) -> RequirementMissed | None:
-    """The failure of a strict mix whose loudness is under its target by more than the tolerance."""
+    """The failure of a strict mix whose file misses its target by more than the tolerance."""
     settings, solution = plan.settings, finished.solution
-    lufs, short = finished.measures.integrated_lufs, solution.short_by_lu
-    if settings.lufs is None or lufs is None or short <= settings.tolerance_lu:
+    lufs, name = finished.measures.integrated_lufs, f'"{plan.song.name}"'
+    if settings.lufs is None:
         return None
+    if lufs is None:
+        return RequirementMissed(f"{name} has no loudness to measure.", code="E702")
+    short = settings.lufs - lufs
+    if abs(short) <= settings.tolerance_lu:
+        return None
+    if settings.loudness_mode == "measure" or short < 0:
+        message = f"{name} is {lufs:.1f} LUFS, {abs(short):.1f} LU from its target."
+        return RequirementMissed(message, code="E703", hint="--loudness-mode limit brings it there.")
     return RequirementMissed(
-        f'"{plan.song.name}" is {lufs:.1f} LUFS, {short:.1f} LU under target: {_held_by(plan, solution)}.',
+        f"{name} is {lufs:.1f} LUFS, {short:.1f} LU under target: {_held_by(plan, solution)}.",
         code="E701",
         hint=f"--lufs {lufs:.0f}, or --set mix.limit_db={settings.limit_db + 3:g}.",
     )

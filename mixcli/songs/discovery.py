@@ -1,13 +1,12 @@
 """From a folder to a song: which files are stems, what belongs together, what is wrong: from headers."""
 
-import fnmatch
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from mixcli.audio.files import AudioInfo, check_channels, read_info
-from mixcli.audio.wording import display_name
+from mixcli.audio.wording import display_name, printable
 from mixcli.errors import Notice, SongError
 from mixcli.songs.header_checks import (
     Alignment,
@@ -20,7 +19,8 @@ from mixcli.songs.header_checks import (
 from mixcli.songs.listing import Listing, path_key, song_name
 from mixcli.songs.naming import join_errors, quoted, quoted_list
 from mixcli.songs.pairs import find_pairs
-from mixcli.songs.roles import RoleMatch, check_role, match_role, override_role
+from mixcli.songs.patterns import files_meant, files_meant_by_any
+from mixcli.songs.roles import RoleMatch, check_role, match_role, override_roles
 from mixcli.songs.song import Excluded, Song, Stem
 from mixcli.songs.song_folder import find_song_folder
 from mixcli.songs.tokens import common_words, split_words, strip_suffix
@@ -30,9 +30,9 @@ from mixcli.songs.tokens import common_words, split_words, strip_suffix
 class DiscoveryOptions:
     """What the user may say about the files of a song.
 
-    `include` and `exclude` are patterns (* ? []) for a file's path in the song or its name; `roles` are
-    (pattern, role) in the order given, of which the last that fits wins. `align` says what start times in
-    files mean. Raises SettingsError E405 for a role that does not exist.
+    `include` and `exclude` are names of files, or patterns (* ? []), as `files_meant` takes them; `roles` are
+    (name or pattern, role) in the order given, of which the last that fits wins. `align` says what start
+    times in files mean. Raises SettingsError E405 for a role that does not exist.
     """
 
     include: tuple[str, ...] = ()
@@ -60,16 +60,16 @@ def read_song(folder: Path, options: DiscoveryOptions = DiscoveryOptions()) -> S
     """
     found = find_song_folder(folder, recursive=options.recursive, allow_single=options.allow_single)
     paths = {path.relative_to(folder).as_posix(): path for path in found.listing.audio}
-    chosen = [name for name in paths if _is_chosen(name, options)]
+    above = {path.relative_to(folder).as_posix(): path for path in found.above}
+    chosen = _choose(list(paths), options)
     excluded = [
         Excluded(name=name, why="option", detail="left out by an option") for name in paths.keys() - chosen
     ]
 
-    roles = _match_roles(chosen, options)
+    roles = _match_roles(chosen, override_roles(list(paths), options.roles))
     clicks, mixes = _utilities(roles, options)
     excluded += [Excluded(name=name, why="click", detail="a click or guide by its name") for name in clicks]
     excluded += [Excluded(name=name, why="mix", detail="a mix by its name") for name in mixes]
-    above = {path.relative_to(folder).as_posix(): path for path in found.above}
     excluded += [Excluded(name=name, why="mix", detail="beside the folder of stems") for name in above]
     left = {name: paths[name] for name in mixes} | above
     reference = _best_reference(list(left.values()))
@@ -93,6 +93,7 @@ def read_song(folder: Path, options: DiscoveryOptions = DiscoveryOptions()) -> S
         notices=(
             *_ignored_notices(found.listing),
             *found.notices,
+            *_unmatched_notices([*paths, *above], options),
             *_excluded_notices(clicks, left, reference),
             *(
                 Notice(f"W{error.code[1:]}", f"left out: {error.message}", name)
@@ -111,16 +112,14 @@ def read_song(folder: Path, options: DiscoveryOptions = DiscoveryOptions()) -> S
     )
 
 
-def _is_chosen(name: str, options: DiscoveryOptions) -> bool:
-    def fits(patterns: Sequence[str]) -> bool:
-        forms = (name.casefold(), name.rsplit("/", 1)[-1].casefold())
-        return any(fnmatch.fnmatchcase(form, pattern.casefold()) for pattern in patterns for form in forms)
-
-    return not fits(options.exclude) and (not options.include or fits(options.include))
+def _choose(names: Sequence[str], options: DiscoveryOptions) -> list[str]:
+    included = files_meant_by_any(options.include, names) if options.include else set(names)
+    left = included - files_meant_by_any(options.exclude, names)
+    return [name for name in names if name in left]
 
 
-def _match_roles(names: Sequence[str], options: DiscoveryOptions) -> dict[str, RoleMatch]:
-    """The role of every file, by the user's patterns, its name and its folders."""
+def _match_roles(names: Sequence[str], overrides: Mapping[str, str]) -> dict[str, RoleMatch]:
+    """The role of every file: the one the user gives it, or else by its name and its folders."""
     file_names = {name: name.rsplit("/", 1)[-1] for name in names}
     common = common_words(list(file_names.values()))
     times = Counter(strip_suffix(file_name).casefold() for file_name in file_names.values())
@@ -130,7 +129,7 @@ def _match_roles(names: Sequence[str], options: DiscoveryOptions) -> dict[str, R
         match = match_role(file_name, name.split("/")[:-1], common, name_says=told_apart)
         if not told_apart and match.role_from == "none":
             match = match_role(file_name, (), common)  # the folders say nothing either: takes of one thing
-        wanted = override_role(name, options.roles)
+        wanted = overrides.get(name)
         roles[name] = (
             match
             if wanted is None
@@ -206,6 +205,18 @@ def _ignored_notices(listing: Listing) -> list[Notice]:
         return []
     kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(listing.ignored.items()))
     return [Notice("I301", f"{n_ignored} {'file is' if n_ignored == 1 else 'files are'} ignored: {kinds}.")]
+
+
+def _unmatched_notices(names: Sequence[str], options: DiscoveryOptions) -> list[Notice]:
+    """W327 for every word of the user's that means no file, among all that were found."""
+    words = [("--include", word) for word in options.include]
+    words += [("--exclude", word) for word in options.exclude]
+    words += [("--role", word) for word, _ in options.roles]
+    return [
+        Notice("W327", f'{option} "{printable(word)}" matches no file.')
+        for option, word in words
+        if not files_meant(word, names)
+    ]
 
 
 def _excluded_notices(

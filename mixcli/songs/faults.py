@@ -1,11 +1,12 @@
 """What the sound of a song's stems gives away: silence, copies, and bounces of other stems."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mixcli.errors import Notice, SongError
-from mixcli.songs.least_squares import explain, smallest_residuals
+from mixcli.songs.bounce_proof import is_only_the_sum
+from mixcli.songs.least_squares import Explanation, explain, smallest_residuals
 from mixcli.songs.naming import quoted, quoted_list
 from mixcli.songs.roles import family_of
 from mixcli.songs.song import Excluded, Song, Stem
@@ -14,6 +15,7 @@ from mixcli.songs.tokens import split_words
 
 RESIDUAL_DB = -20.0  # a stem of which the others leave less than this is their sum
 PART_DB = -30.0  # what a stem must give at least to count as a part of a bounce
+TRACE_DB = -60.0  # what a stem must give at least to be taken away when a bounce is proved
 FAMILIES_OF_A_MIX = 3
 FEWEST_PARTS = 2
 CLOSE_DRUMS = ("drums.kick", "drums.snare", "drums.tom", "drums.hihat", "drums.overhead", "drums.cymbal")
@@ -46,9 +48,9 @@ def apply_survey(song: Song, survey: Survey) -> tuple[Song, Survey]:
     """Take out of song and survey what the content shows to be no stem, and note what is odd about the rest.
 
     Silent stems and second copies go. A stem that is a sum of at least two others with gains of zero or more
-    (what is left lies under -20 dB) is a bounce of them, or, if they span three families, an existing mix; it
-    goes as well. Two near-identical stems are microphones of one thing and stay. Raises SongError E332 if all
-    stems are silent.
+    (what is left lies under -20 dB, also as it is heard: a suspect and its parts are read once more) is a
+    bounce of them, or, if they span three families, an existing mix; it goes as well. Two near-identical
+    stems are microphones of one thing and stay. Raises SongError E332 if all stems are silent.
     """
     judged = _drop_broken(_Judged(song, survey))
     judged = _drop_silent(judged)
@@ -87,12 +89,12 @@ def _drop_silent(judged: _Judged) -> _Judged:
 
 
 def _drop_copies(judged: _Judged) -> _Judged:
-    """Keep one of the stems with the same samples: the first with a known role."""
-    kept: dict[str, str] = {}
+    """Keep one of the stems with the same samples at the same time: the first with a known role."""
+    kept: dict[tuple[str, float], str] = {}
     excluded, notices = [], []
     for stem in sorted(judged.song.stems, key=lambda stem: stem.role_from == "none"):  # stable: order decides
-        digest = judged.survey.stems[stem.name].digest
-        first = kept.setdefault(digest, stem.name)
+        sound = (judged.survey.stems[stem.name].digest, stem.offset / stem.sample_rate)
+        first = kept.setdefault(sound, stem.name)
         if first != stem.name:
             excluded.append(Excluded(name=stem.name, why="copy", detail=f"the same sound as {quoted(first)}"))
             message = f"{quoted(stem.name)} is a copy of {quoted(first)}; left out."
@@ -102,14 +104,20 @@ def _drop_copies(judged: _Judged) -> _Judged:
 
 def _drop_bounces(judged: _Judged) -> _Judged:
     """Take out one proved sum after the other, the loudest first, so that each is proved by what remains."""
+    refuted: set[str] = set()
     while True:
-        found = _next_bounce(judged)
+        found = _next_bounce(judged, refuted)
         if found is None:
             return judged
-        stem, parts = found
+        stem, parts, explanation = found
+        listed = quoted_list([part.name for part in parts])
+        if not _is_proved(judged, stem, explanation):
+            refuted.add(stem.name)
+            message = f"{quoted(stem.name)} is nearly the sum of {listed}, but has sound of its own; kept."
+            judged = judged.without((), [Notice("W335", message, stem.name)])
+            continue
         families = {family_of(part.role) for part in parts}
         is_mix = len(families) >= FAMILIES_OF_A_MIX
-        listed = quoted_list([part.name for part in parts])
         kind = "an existing mix" if is_mix else "a bounce"
         reference = judged.song.reference
         if is_mix and reference is None and len(stem.files) == 1:
@@ -127,15 +135,15 @@ def _drop_bounces(judged: _Judged) -> _Judged:
         judged = replace(judged, song=replace(judged.song, reference=reference))
 
 
-def _next_bounce(judged: _Judged) -> tuple[Stem, list[Stem]] | None:
-    """The loudest stem that is proved to be a sum of others, and its parts."""
+def _next_bounce(judged: _Judged, refuted: Container[str]) -> tuple[Stem, list[Stem], Explanation] | None:
+    """The loudest stem that has next to no energy but that of others, its parts, and how it is their sum."""
     stems, survey = judged.song.stems, judged.survey
     if len(stems) <= FEWEST_PARTS:
         return None
     most = 10 ** (RESIDUAL_DB / 10)
     bounds = smallest_residuals(survey.gram_NN, survey.channels)
     for stem in sorted(stems, key=lambda stem: -survey.energy(stem.name)):
-        if bounds[stem.name] >= most:
+        if stem.name in refuted or bounds[stem.name] >= most:
             continue
         others = [other.name for other in stems if other.name != stem.name]
         twins = {other for other in others if _explained(survey, stem.name, [other]) < most}
@@ -143,8 +151,14 @@ def _next_bounce(judged: _Judged) -> tuple[Stem, list[Stem]] | None:
         explanation = explain(survey.gram_NN, survey.channels, stem.name, rest)
         names = {name for name, share in explanation.shares.items() if share > 10 ** (PART_DB / 10)}
         if explanation.residual < most and len(names) >= FEWEST_PARTS:
-            return stem, [other for other in stems if other.name in names]
+            return stem, [other for other in stems if other.name in names], explanation
     return None
+
+
+def _is_proved(judged: _Judged, stem: Stem, explanation: Explanation) -> bool:
+    traces = {name for name, share in explanation.shares.items() if share > 10 ** (TRACE_DB / 10)}
+    gains = {name: gains_PC for name, gains_PC in explanation.gains.items() if name in traces}
+    return is_only_the_sum(judged.song, judged.survey, stem.name, gains)
 
 
 def _explained(survey: Survey, name: str, others: list[str]) -> float:
@@ -154,6 +168,7 @@ def _explained(survey: Survey, name: str, others: list[str]) -> float:
 def _unproved_bounces(song: Song) -> list[Notice]:
     """Warn of stems that are named like a group of others but are not their sum; they are kept."""
     notices = []
+    told = {notice.file for notice in song.notices if notice.code == "W335"}
     for stem in song.stems:
         words = set(split_words(stem.name.rsplit("/", 1)[-1]))
         others = [other for other in song.stems if other.name != stem.name]
@@ -162,7 +177,7 @@ def _unproved_bounces(song: Song) -> list[Notice]:
             parts = [other.name for other in others if other.role in CLOSE_DRUMS]
         elif words & GROUP_NAMES and stem.role_from != "none":
             parts = [other.name for other in others if family_of(other.role) == family_of(stem.role)]
-        if parts:
+        if parts and stem.name not in told:
             message = (
                 f"{quoted(stem.name)} is named like a bounce of {quoted_list(parts)}, "
                 "but its sound is not their sum; kept."

@@ -5,6 +5,7 @@ Legend: T samples, N channels of all stems one after the other, P pieces.
 
 from collections.abc import Sequence
 from concurrent.futures import Executor
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,8 +22,8 @@ PADDING = 16  # samples between the rows: lengths of a power of two would meet i
 class GramMeter:
     """Sums up the inner products of N channels, `products_NN` [N, N] float64.
 
-    A block is written into `block_NT` [N, T] float32, all of it, and taken by `add`. T is a multiple of 8,192.
-    The sums do not depend on the threads.
+    A block is written into `block_NT` [N, T] float32, all of it, and taken by `add`. T is a multiple of
+    8,192. The sums do not depend on the threads.
     """
 
     def __init__(self, n_channels: int, n_samples: int) -> None:
@@ -32,7 +33,7 @@ class GramMeter:
         self.block_NT = np.zeros((n_channels, n_samples + PADDING), np.float32)[:, :n_samples]
         n_tiles = -(-n_channels // TILE)
         borders = [n_channels * tile // n_tiles for tile in range(n_tiles + 1)] if n_tiles else [0]
-        self._tiles = [slice(start, stop) for start, stop in zip(borders, borders[1:], strict=False)]
+        self._tiles = [slice(start, stop) for start, stop in pairwise(borders)]
 
     def add(self, pool: Executor) -> None:
         """Add the inner products of what is in `block_NT`, on the threads of a pool."""

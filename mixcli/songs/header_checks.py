@@ -14,7 +14,6 @@ from mixcli.songs.song import Stem
 Alignment = Literal["auto", "start", "bwf"]
 LENGTHS_DIFFER_S = 1.0
 LENGTHS_FAR_APART_S = 10.0
-DAY_S = 86_400
 LOSSY = {
     "VORBIS": "Ogg Vorbis",
     "OPUS": "Opus",
@@ -33,8 +32,10 @@ def most_common_rate(stems: Sequence[Stem]) -> int:
 def align_stems(stems: Sequence[Stem], alignment: Alignment) -> tuple[tuple[Stem, ...], list[Notice]]:
     """Give the stems their offsets by the start times in their headers, and say so.
 
-    With "auto" the times count only if all stems carry one and they lie within a day; with "bwf" stems
-    without one start at the earliest time. Equal times, and "start", leave every stem at the beginning.
+    With "auto" the times count only if all stems carry one and they lie no further apart than the longest
+    stem lasts: clocks of several recorders, or of takes after one another, say nothing. With "bwf" they
+    always count, and stems without one start at the earliest time. Equal times, and "start", leave every stem
+    at the beginning.
     """
     times_s = {
         stem.name: stem.files[0].time_reference / stem.sample_rate
@@ -48,9 +49,10 @@ def align_stems(stems: Sequence[Stem], alignment: Alignment) -> tuple[tuple[Stem
     if alignment == "auto" and carrying < n_stems:
         message = f"{carrying} of {n_stems} stems carry start times; all aligned at 0."
         return tuple(stems), [Notice("W323", message)]
-    if alignment == "auto" and spread_s >= DAY_S:
-        message = f"start times differ by {spread_s / 3600:.0f} h; all aligned at 0."
-        return tuple(stems), [Notice("W323", message)]
+    apart = clock_time(spread_s, decimals=1)
+    if alignment == "auto" and spread_s > max(stem.duration_s for stem in stems):
+        message = f"start times are up to {apart} apart, more than any stem lasts; all aligned at 0."
+        return tuple(stems), [Notice("W323", f"{message} Offsets? --align bwf")]
     first_s = min(times_s.values())
     aligned = tuple(
         replace(stem, offset=round((times_s.get(stem.name, first_s) - first_s) * stem.sample_rate))
@@ -58,7 +60,6 @@ def align_stems(stems: Sequence[Stem], alignment: Alignment) -> tuple[tuple[Stem
     )
     if not any(stem.offset for stem in aligned):
         return tuple(stems), []
-    apart = clock_time(spread_s, decimals=1)
     message = f"stems are aligned by the start times in their files, up to {apart} apart."
     return aligned, [Notice("I323", message)]
 
@@ -72,8 +73,8 @@ def check_rates(stems: Sequence[Stem]) -> list[Notice]:
     n_others = sum(others.values())
     rates, usual = ", ".join(_khz(rate) for rate in sorted(others)), _khz(common)
     verb = "is" if n_others == 1 else "are"
-    message = f"{n_others} of {len(stems)} stems {verb} {rates}, the rest {usual}; resampled to {usual}."
-    return [Notice("W321", message)]
+    found = f"{n_others} of {len(stems)} stems {verb} {rates}, the rest {usual}"
+    return [Notice("W321", f"{found}; resampled where the mix has another rate.")]
 
 
 def check_lengths(stems: Sequence[Stem]) -> list[Notice]:

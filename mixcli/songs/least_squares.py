@@ -19,11 +19,12 @@ Gram = NDArray[np.float64]
 class Explanation:
     """The best sum of other stems with gains of zero or more: what is left over, and what each stem gives.
 
-    Both are shares of the energy of the stem that is explained.
+    Both are shares of the energy of the stem that is explained. `gains` are each stem's, [its channels, S].
     """
 
     residual: float
     shares: Mapping[str, float]
+    gains: Mapping[str, Gram]
 
 
 def smallest_residuals(gram_NN: Gram, channels: Mapping[str, slice]) -> dict[str, float]:
@@ -46,13 +47,16 @@ def smallest_residuals(gram_NN: Gram, channels: Mapping[str, slice]) -> dict[str
 
 
 def explain(gram_NN: Gram, channels: Mapping[str, slice], name: str, others: Sequence[str]) -> Explanation:
-    """The non-negative least squares fit of a stem by others; every channel of it may take any of theirs."""
+    """The non-negative least squares fit of a stem by others; every channel of it may take any of theirs.
+
+    Where the search for it does not end, nothing is explained.
+    """
     from scipy.optimize import nnls
 
     target = channels[name]
     energy = float(np.trace(gram_NN[target, target]))
     if energy <= 0 or not others:
-        return Explanation(1.0, {})
+        return Explanation(1.0, {}, {})
     rows = np.concatenate([np.arange(channels[other].start, channels[other].stop) for other in others])
     gram_PP = gram_NN[np.ix_(rows, rows)]
     # ‖Ax − b‖² needs only A'A: any root of it stands in for the signals.
@@ -61,9 +65,14 @@ def explain(gram_NN: Gram, channels: Mapping[str, slice], name: str, others: Seq
     roots = np.sqrt(values[kept])
     root_PP = roots[:, None] * vectors[:, kept].T
     left, given = 0.0, dict.fromkeys(others, 0.0)
+    gains_PS = np.zeros((len(rows), target.stop - target.start))
     for channel in range(target.start, target.stop):
         products_P = gram_NN[rows, channel]
-        gains_P, _ = nnls(root_PP, (vectors[:, kept].T @ products_P) / roots, maxiter=30 * len(rows))
+        try:
+            gains_P, _ = nnls(root_PP, (vectors[:, kept].T @ products_P) / roots, maxiter=30 * len(rows))
+        except RuntimeError:
+            return Explanation(1.0, {}, {})
+        gains_PS[:, channel - target.start] = gains_P
         left += gram_NN[channel, channel] - 2 * gains_P @ products_P + gains_P @ gram_PP @ gains_P
         start = 0
         for other in others:
@@ -71,6 +80,9 @@ def explain(gram_NN: Gram, channels: Mapping[str, slice], name: str, others: Seq
             part = gains_P[start:stop]
             given[other] += float(part @ gram_PP[start:stop, start:stop] @ part)
             start = stop
+    ends = np.cumsum([channels[other].stop - channels[other].start for other in others])
     return Explanation(
-        max(0.0, float(left)) / energy, {other: share / energy for other, share in given.items()}
+        max(0.0, float(left)) / energy,
+        {other: share / energy for other, share in given.items()},
+        dict(zip(others, np.split(gains_PS, ends[:-1]), strict=True)),
     )

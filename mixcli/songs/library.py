@@ -5,6 +5,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
+from mixcli.errors import SongError
 from mixcli.songs.listing import DEEPEST, STEM_FOLDERS, Listing, list_folder, path_key, stem_folder_rank
 from mixcli.songs.roles import family_of, match_role
 from mixcli.songs.tokens import common_words, known, split_words
@@ -55,9 +56,10 @@ def find_songs(root: Path) -> list[tuple[str, Path]]:
     alone in another without audio belong to their parent. What lies beside a folder that is just `Stems` is
     part of its song: groups, earlier mixes. A folder of finished mixes is no song: one named like `Mixes` or
     `References`, or one whose files are named for the songs beside it. If the root itself is a song, it is
-    the only one, as ".". Files are judged by their names alone; none is opened.
+    the only one, as ".". Files are judged by their names alone; none is opened. A folder below the root that
+    cannot be read counts as a song, so that whoever mixes it hears of it.
     """
-    listings = _walk(root)
+    listings, unreadable = _walk(root)
     direct = {listing.folder: usable_names(listing) for listing in listings}
     songs: dict[Path, _Found] = {}
     for listing in listings:  # parents come first
@@ -75,7 +77,7 @@ def find_songs(root: Path) -> list[tuple[str, Path]]:
     songs = {home: song for home, song in songs.items() if rooms.isdisjoint(home.parents)}
     songs = {home: song for home, song in songs.items() if home in rooms or not _has_below(home, songs)}
     songs = {home: song for home, song in songs.items() if not _are_mixes(song, songs, home)}
-    relative = [(home.relative_to(root).as_posix(), home) for home in songs]
+    relative = [(home.relative_to(root).as_posix(), home) for home in (*songs, *unreadable)]
     return sorted(relative, key=lambda item: path_key(item[0]))
 
 
@@ -87,19 +89,29 @@ def is_role_folder(folder: Path) -> bool:
     return match.role_from != "none" and known_words and family_of(match.role) != "util"
 
 
-def _walk(root: Path) -> list[Listing]:
-    """Every folder from the root down, parents first; links to folders are followed, loops are not."""
+def _walk(root: Path) -> tuple[list[Listing], list[Path]]:
+    """Every folder from the root down, parents first, and those that cannot be read.
+
+    Links to folders are followed, loops are not. Raises SongError E301 if the root itself cannot be read.
+    """
     listings: list[Listing] = []
+    unreadable: list[Path] = []
     pending = [(root, frozenset({os.path.realpath(root)}))]
     while pending:
         folder, above = pending.pop()
-        listing = list_folder(folder)
+        try:
+            listing = list_folder(folder)
+        except SongError:
+            if folder == root:
+                raise
+            unreadable.append(folder)
+            continue
         listings.append(listing)
         for below in reversed(listing.folders):
             real = os.path.realpath(below)
             if real not in above and len(above) <= DEEPEST:
                 pending.append((below, above | {real}))
-    return listings
+    return listings, unreadable
 
 
 def is_room(folder: Path) -> bool:

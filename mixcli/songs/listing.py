@@ -39,7 +39,7 @@ def list_folder(folder: Path) -> Listing:
     """
     listing = Listing(folder=folder)
     try:
-        entries = [(entry.name, entry.is_dir()) for entry in os.scandir(folder)]
+        entries = [(entry.name, _is_folder(entry)) for entry in os.scandir(folder)]
     except OSError as error:
         raise SongError(
             f'cannot read the folder "{display_name(folder)}": {error.strerror}.', code="E301"
@@ -59,6 +59,13 @@ def list_folder(folder: Path) -> Listing:
     listing.audio.sort(key=lambda path: natural_key(path.name))
     listing.folders.sort(key=lambda path: natural_key(path.name))
     return listing
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads back to itself; as a file it is told apart when it is read
+        return False
 
 
 def list_below(folder: Path) -> Listing:

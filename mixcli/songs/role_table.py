@@ -193,6 +193,9 @@ RULES: tuple[Rule, ...] = (
     _rule(43, "fx.sfx", "build, buildup, transition, uplifter, downlifter, sound effect"),
 )
 
+# What a stem is called that holds all other instruments; as part of a longer name these words say nothing.
+ALL_THE_REST = {"other", "others", "accompaniment", "instruments", "music"}
+
 # Attribute words: kept apart from the role. word -> (attribute, value)
 ATTRIBUTES: dict[str, tuple[str, str]] = {
     "l": ("side", "L"),

@@ -1,7 +1,6 @@
 """What a stem is, from its name and folders; and the families and buses of the roles."""
 
 import difflib
-import fnmatch
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -9,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from mixcli.errors import SettingsError
 from mixcli.songs import role_table
+from mixcli.songs.patterns import files_meant
 from mixcli.songs.role_table import RULES, Rule
-from mixcli.songs.tokens import MACHINES, CommonWords, known, meaningful_words, strip_suffix
+from mixcli.songs.tokens import MACHINES, CommonWords, known, meaningful_words
 
 if TYPE_CHECKING:  # the settings check roles, and must not load the audio library for it
     from mixcli.songs.song import RoleSource
@@ -96,21 +96,17 @@ def match_role(
             return RoleMatch(
                 role=found[0], role_from="folder", attributes=_attributes((*folder, *words), found[1])
             )
+    if name_says and _is_all_the_rest(words):
+        return RoleMatch(role="other", role_from="name", attributes=_attributes(words, frozenset()))
     mended = tuple(_mend(word) for word in words)
     if name_says and mended != words and (found := _match(mended)):
         return RoleMatch(role=found[0], role_from="name", attributes=_attributes(mended, found[1]))
     return RoleMatch(role="other", role_from="none", attributes=_attributes(words, frozenset()))
 
 
-def override_role(name: str, overrides: Iterable[tuple[str, str]]) -> str | None:
-    """The role that the user's patterns give a stem; the last that matches its path or file name wins."""
-    file_name = name.rsplit("/", 1)[-1]
-    forms = {form.casefold() for form in (name, file_name, strip_suffix(name), strip_suffix(file_name))}
-    role = None
-    for pattern, wanted in overrides:
-        if any(fnmatch.fnmatchcase(form, pattern.casefold()) for form in forms):
-            role = wanted
-    return role
+def override_roles(names: Sequence[str], overrides: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """The roles that the user gives to files by name or pattern; of several for a file the last wins."""
+    return {name: role for pattern, role in overrides for name in files_meant(pattern, names)}
 
 
 def check_role(role: str) -> None:
@@ -142,6 +138,12 @@ def closest_guess(name: str) -> str | None:
 
 
 Hit = tuple[str, frozenset[int]]
+
+
+def _is_all_the_rest(words: Sequence[str]) -> bool:
+    """Whether a whole name, but for sides and numbers, says "everything else", as separated songs have it."""
+    said = [word for word in words if not word.isdigit() and word not in role_table.ATTRIBUTES]
+    return len(said) == 1 and said[0] in role_table.ALL_THE_REST
 
 
 def _match(words: tuple[str, ...]) -> Hit | None:

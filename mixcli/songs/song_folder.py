@@ -6,11 +6,9 @@ from pathlib import Path
 
 from mixcli.audio.wording import display_name
 from mixcli.errors import Notice, SongError
-from mixcli.songs.library import find_songs, is_role_folder, is_set_aside, usable_names
+from mixcli.songs.library import FEWEST_STEMS, find_songs, is_role_folder, is_set_aside, usable_names
 from mixcli.songs.listing import Listing, holds_audio, list_below, list_folder, natural_key, stem_folder_rank
 from mixcli.songs.tokens import AUDIO_SUFFIXES
-
-FEWEST_STEMS = 2
 
 
 @dataclass(kw_only=True)
@@ -42,7 +40,7 @@ def find_song_folder(named: Path, *, recursive: bool, allow_single: bool) -> Son
         if len(usable) >= FEWEST_STEMS or (usable and (allow_single or not current)) or not rooms:
             if not found.listing.audio and not found.above:
                 raise _no_audio(named)
-            found.notices += _unread_folders(found.folder, rooms)
+            found.notices += _unread_folders(rooms)
             return found
         room = _room_of_stems(current or rooms, has_stem=bool(usable))
         if room is None:
@@ -119,7 +117,7 @@ def _several(named: Path, rooms: list[Path]) -> SongError:
     )
 
 
-def _unread_folders(folder: Path, rooms: list[Path]) -> list[Notice]:
+def _unread_folders(rooms: list[Path]) -> list[Notice]:
     """Say which folders with audio are left unread: a warning if they are named like stems."""
     if not rooms:
         return []

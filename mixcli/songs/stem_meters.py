@@ -13,8 +13,9 @@ from mixcli.audio.recursion import GRID, FilterMatrices, GridFilter
 
 BAND_EDGES_HZ = ((100.0, 200.0), (200.0, 500.0), (500.0, 2000.0), (2000.0, 6000.0), (6000.0, 12_000.0))
 SEGMENT_S = 0.085  # of the band analysis: resolves 12 Hz
-GRIDS_AT_ONCE = 2  # filtered side by side; so few that their memory is used again and stays in the cache
+GRIDS_AT_ONCE = 8  # filtered side by side; bounds the work memory
 SEGMENTS_AT_ONCE = 8  # transformed side by side; few enough to stay in the cache
+ITEM_BYTES = 4  # of a float32
 
 Block = NDArray[np.float32]
 
@@ -32,7 +33,7 @@ class HopMeter:
         self._filter = GridFilter(matrices, n_channels)
         self._hop = hop_length(sample_rate)
         self._waiting_CT = np.zeros((n_channels, 0), np.float32)  # for the filter: less than a grid
-        self._open_CT = np.zeros((n_channels, 0))  # weighted already: less than a hop
+        self._open_CT = np.zeros((n_channels, 0), np.float32)  # weighted already: less than a hop
         self._energies_H: list[NDArray[np.float64]] = []
 
     def push(self, block_TC: Block, *, silent: bool = False) -> None:
@@ -44,7 +45,7 @@ class HopMeter:
         n_whole = signal_CT.shape[1] // GRID * GRID
         self._waiting_CT = signal_CT[:, n_whole:].copy()
         if silent and not self._filter.state_CN.any():
-            self._collect(np.zeros((len(signal_CT), n_whole)))
+            self._collect(np.zeros((len(signal_CT), n_whole), np.float32))
             return
         for start in range(0, n_whole, GRIDS_AT_ONCE * GRID):
             part = slice(start, min(start + GRIDS_AT_ONCE * GRID, n_whole))
@@ -58,16 +59,16 @@ class HopMeter:
         self._collect(self._filter.push(padded_CT)[:, :n_rest])
         energies_H = np.concatenate([*self._energies_H, np.zeros(0)])
         if not len(energies_H) and self._open_CT.shape[1]:
-            return np.array([np.square(self._open_CT).sum() / self._hop])
+            return np.array([float(np.square(self._open_CT).sum()) / self._hop])
         return energies_H
 
-    def _collect(self, weighted_CT: NDArray[np.float64]) -> None:
+    def _collect(self, weighted_CT: NDArray[np.float32]) -> None:
         if self._open_CT.shape[1]:
             weighted_CT = np.concatenate([self._open_CT, weighted_CT], axis=1)
         n_hops = weighted_CT.shape[1] // self._hop
-        hops_CHT = weighted_CT[:, : n_hops * self._hop].reshape(len(weighted_CT), n_hops, self._hop)
         energies_H = np.zeros(n_hops)
-        for hops_HT in hops_CHT:
+        for weighted_T in weighted_CT:
+            hops_HT = weighted_T[: n_hops * self._hop].reshape(n_hops, self._hop)
             energies_H += np.square(hops_HT).sum(axis=1)
         self._energies_H.append(energies_H / self._hop)
         self._open_CT = weighted_CT[:, n_hops * self._hop :].copy()
@@ -134,7 +135,9 @@ class BandMeter:
             half, (left_T, right_T) = np.float32(0.5), signal_CT
             signal_CT = np.stack([(left_T + right_T) * half, (left_T - right_T) * half])
         for power_F, signal_T in zip(self._power_CF, signal_CT, strict=True):
-            segments_ST = np.lib.stride_tricks.sliding_window_view(signal_T, self._length)[:: self._step]
+            # A view of overlapping rows; numpy's own function for it takes as long as the transforms.
+            shape, strides = (SEGMENTS_AT_ONCE, self._length), (self._step * ITEM_BYTES, ITEM_BYTES)
+            segments_ST = np.ndarray(shape, np.float32, np.ascontiguousarray(signal_T), strides=strides)
             spectrum_SF = rfft(segments_ST * self._window_T, overwrite_x=True)
             parts_SF = spectrum_SF[:, self._needed].view(np.float32)  # real and imaginary parts side by side
             power_F[self._needed] += np.einsum("sf,sf->f", parts_SF, parts_SF).reshape(-1, 2).sum(axis=1)

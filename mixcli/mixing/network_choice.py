@@ -1,0 +1,52 @@
+"""Which network takes part in a mix, if any."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mixcli.console.recipe import NetworkRecipe, Recipe
+from mixcli.errors import Notice, SettingsError
+from mixcli.settings import MixSettings
+
+if TYPE_CHECKING:
+    from mixcli.models.checkpoint import TrainedModel
+
+
+def choose_model(
+    settings: MixSettings, recipe: Recipe, *, has_recipe: bool
+) -> tuple["TrainedModel | None", tuple[Notice, ...]]:
+    """Load the network that was asked for, or the default one where it is installed.
+
+    Without a network the mix is the console's alone; a notice says so, but for an asked amount of 0.
+    Torch is imported only when a network takes part. Raises CheckpointError, and SettingsError E417.
+    """
+    if settings.amount == 0:
+        return None, ()
+    if settings.model is None and (has_recipe or not default_weights_installed()):
+        return None, (Notice("I401", "no network takes part: the console alone makes this mix."),)
+    from mixcli.models.checkpoint import default_model, load_model
+
+    name = settings.model or default_model()
+    if name is None:
+        return None, (Notice("I401", "no network takes part: the console alone makes this mix."),)
+    model = load_model(name)
+    made_with = recipe.network.sha256
+    if made_with is not None and recipe.network.model == settings.model and made_with != model.sha256:
+        message = f'the recipe was made with other weights of "{name}" (sha256 {made_with[:12]}…).'
+        raise SettingsError(message, code="E417", hint="take the line sha256 out of the recipe to use these.")
+    return model, ()
+
+
+def default_weights_installed() -> bool:
+    """Whether any weights lie in the package, found without importing torch."""
+    weights = Path(__file__).parents[1] / "models" / "weights"
+    return any(weights.glob("*.safetensors")) or any(weights.glob("*/*.safetensors"))
+
+
+def network_recipe(model: "TrainedModel | None", settings: MixSettings) -> NetworkRecipe:
+    """What the recipe says of the network."""
+    if model is None:
+        return NetworkRecipe(reasons={"model": "no network took part; this is the console's mix"})
+    reasons = {"amount": "as asked for" if settings.amount != 1 else "the network's full part"}
+    return NetworkRecipe(
+        model=settings.model or model.name, sha256=model.sha256, amount=settings.amount, reasons=reasons
+    )
