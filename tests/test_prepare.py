@@ -126,7 +126,7 @@ def test_a_song_that_the_model_does_not_mix_is_refused(stem):
     with pytest.raises(CheckpointError) as refused:
         plan_inputs(stems, DRUMS, model_name="drums")
     assert refused.value.message == 'model "drums" mixes drums only (8 inputs); this song has vox, bass.'
-    assert (refused.value.code, refused.value.hint) == ("E402", "-m base")
+    assert (refused.value.code, refused.value.hint) == ("E402", "--amount 0 for the console alone")
     with pytest.raises(CheckpointError, match=r'model "drums" has no input for drums\.room\.'):
         plan_inputs([stem("E", "drums.room")[0]], DRUMS, model_name="drums")
 

@@ -278,3 +278,13 @@ def test_strict_judges_the_file_whatever_the_mode(run, song):
     )
     assert code == 7
     assert "E703" in err
+
+
+def test_dc_is_said_and_does_not_reach_the_mix(run, song):
+    samples, _ = soundfile.read(song / "Bass.wav")
+    soundfile.write(song / "Bass.wav", samples * 0.5 + 0.4, RATE)
+    code, out, err = run("mix", song)
+    assert code == 0
+    assert 'W337]: "Bass.wav" has a DC offset of 40.' in err
+    mix_TC, _ = soundfile.read(out.strip())
+    assert abs(mix_TC[RATE // 4 :].mean()) < 0.001

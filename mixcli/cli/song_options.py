@@ -45,7 +45,7 @@ Align = Annotated[
     typer.Option(
         "--align",
         metavar="auto|start|bwf",
-        help="bwf: by the start times in the files; auto: if all carry one.",
+        help="bwf: by the start times in the files; auto: if all carry one nearby.",
         rich_help_panel=INPUT,
     ),
 ]

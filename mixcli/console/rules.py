@@ -15,9 +15,11 @@ from mixcli.console.sources import Source, group_sources, is_wet, opposite_sides
 from mixcli.console.widening import is_mono, loudness_shares, made_side, moved_side
 from mixcli.songs.roles import BUSES, bus_of
 from mixcli.songs.song import Song, Stem
+from mixcli.songs.stem_survey import FAULTY_DC
 from mixcli.songs.survey import Survey
 
 DEFAULT_SETTINGS = RuleSettings()
+DC_HIGH_PASS_HZ = 20.0  # below all music, yet gone within a few cycles
 
 
 def make_recipe(song: Song, survey: Survey, *, settings: RuleSettings = DEFAULT_SETTINGS) -> Recipe:
@@ -46,6 +48,7 @@ def make_recipe(song: Song, survey: Survey, *, settings: RuleSettings = DEFAULT_
                 level=levels[stem.name],
                 width=widths[stem.name],
                 pan=pans.get(stem.name),
+                dc=survey.stems[stem.name].dc,
                 settings=settings,
             )
             for stem in _in_order(sources)
@@ -82,6 +85,7 @@ def _stem_recipe(
     level: Level,
     width: Width,
     pan: Pan | None,
+    dc: float,
     settings: RuleSettings,
 ) -> StemRecipe:
     rule = rule_of(stem.role)
@@ -89,8 +93,12 @@ def _stem_recipe(
     reasons = {"gain_db": level.reason}
     if polarity_reason is not None:
         reasons["polarity"] = polarity_reason
-    if rule.high_pass_hz is not None:
-        reasons["high_pass_hz"] = f"{stem.role}: nothing of it below {rule.high_pass_hz:g} Hz"
+    high_pass_hz = rule.high_pass_hz
+    if high_pass_hz is not None:
+        reasons["high_pass_hz"] = f"{stem.role}: nothing of it below {high_pass_hz:g} Hz"
+    elif dc > FAULTY_DC:
+        high_pass_hz = DC_HIGH_PASS_HZ
+        reasons["high_pass_hz"] = f"its DC offset of {dc:.1%} of full scale"
     if made is not None:
         reasons["side_from_mid_db"] = f"mono: made as wide as {stem.role} usually is, nothing below 90 Hz"
     if moved is not None:
@@ -108,7 +116,7 @@ def _stem_recipe(
         offset=stem.offset,
         polarity=1 if polarity_reason is None else -1,
         gain_db=level.gain_db,
-        high_pass_hz=rule.high_pass_hz,
+        high_pass_hz=high_pass_hz,
         side_from_mid_db=made,
         decorrelation_seed=zlib.crc32(stem.name.encode("utf-8", "surrogateescape")),
         side_gain_db=moved,

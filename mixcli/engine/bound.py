@@ -6,6 +6,8 @@ Letters: K buses, M hops, T samples, C = 2 channels. Energies are sums of square
 import numpy as np
 from numpy.typing import NDArray
 
+from mixcli.audio.decibels import db_to_gain
+
 Block = NDArray[np.float32]
 
 HOP_S = 0.0025
@@ -25,7 +27,7 @@ class ResidualBound:
 
     def __init__(self, sample_rate: int, n_buses: int, *, bound_db: float = DEFAULT_BOUND_DB) -> None:
         self._hop = max(1, round(HOP_S * sample_rate))
-        self._bound_gain = 10 ** (bound_db / 20)
+        self._bound_gain = db_to_gain(bound_db)
         self._waiting_KTC: Block = np.zeros((n_buses, 0, 2), np.float32)  # residual without a gain yet
         self._unmeasured_KTC: Block = np.zeros((n_buses, 0, 2), np.float32)  # of the bus, less than a hop
         # Energies of the hops from WINDOW_HOPS before the next one out.

@@ -14,6 +14,7 @@ from typing import Literal
 
 import numpy as np
 
+from mixcli.audio.decibels import db_to_gain
 from mixcli.audio.files import AudioReader, read_info
 from mixcli.audio.mastering import MasterSolution, apply_master
 from mixcli.audio.output import ScratchFile
@@ -62,7 +63,7 @@ def _write_terms(
     plan: MixPlan, kind: Terms, scratch: ScratchFile, solution: MasterSolution, folder: Path
 ) -> list[str]:
     """Write one kind of term after the other; return the file names in their order."""
-    gain = np.float32(10 ** (solution.gain_db / 20))
+    gain = np.float32(db_to_gain(solution.gain_db))
     share = np.float32(console_share(plan))
     start, n_samples = excerpt(plan)
     by: Literal["bus", "stem"] = "bus" if kind == "buses" else "stem"
@@ -92,7 +93,7 @@ def _network_terms(plan: MixPlan, gain: np.float32) -> Iterator[tuple[str, np.nd
 def _master_terms(
     scratch: ScratchFile, sample_rate: int, solution: MasterSolution
 ) -> Iterator[tuple[str, np.ndarray]]:
-    gain = np.float32(10 ** (solution.gain_db / 20))
+    gain = np.float32(db_to_gain(solution.gain_db))
     before = np.zeros((0, 2), np.float32)
     waiting = scratch.blocks(BLOCK)
     for mastered_TC, _ in apply_master(lambda: scratch.blocks(BLOCK), sample_rate, 2, solution):

@@ -10,6 +10,7 @@ from mixcli.songs.least_squares import Explanation, explain, smallest_residuals
 from mixcli.songs.naming import quoted, quoted_list
 from mixcli.songs.roles import family_of
 from mixcli.songs.song import Excluded, Song, Stem
+from mixcli.songs.stem_survey import FAULTY_DC
 from mixcli.songs.survey import Survey, select_stems
 from mixcli.songs.tokens import split_words
 
@@ -111,13 +112,14 @@ def _drop_bounces(judged: _Judged) -> _Judged:
             return judged
         stem, parts, explanation = found
         listed = quoted_list([part.name for part in parts])
-        if not _is_proved(judged, stem, explanation):
+        families = {family_of(part.role) for part in parts}
+        is_mix = len(families) >= FAMILIES_OF_A_MIX
+        # A mastered or lossy mix has sound that its parts have not; mixed in, it would double all of them.
+        if not is_mix and not _is_proved(judged, stem, explanation):
             refuted.add(stem.name)
             message = f"{quoted(stem.name)} is nearly the sum of {listed}, but has sound of its own; kept."
             judged = judged.without((), [Notice("W335", message, stem.name)])
             continue
-        families = {family_of(part.role) for part in parts}
-        is_mix = len(families) >= FAMILIES_OF_A_MIX
         kind = "an existing mix" if is_mix else "a bounce"
         reference = judged.song.reference
         if is_mix and reference is None and len(stem.files) == 1:
@@ -187,7 +189,7 @@ def _unproved_bounces(song: Song) -> list[Notice]:
 
 
 def _oddities(judged: _Judged) -> list[Notice]:
-    """Dual mono, clipping and levels over full scale: noted, not changed."""
+    """Dual mono, clipping, DC and levels over full scale: noted; the console's rules see to DC."""
     stems, measured = judged.song.stems, judged.survey.stems
     notices = []
     dual = [stem.name for stem in stems if measured[stem.name].dual_mono]
@@ -202,6 +204,11 @@ def _oddities(judged: _Judged) -> list[Notice]:
             notices.append(
                 Notice("W336", f"{quoted(stem.name)} is clipped: {runs} {noun} at full scale.", stem.name)
             )
+    for stem in stems:
+        dc = measured[stem.name].dc
+        if dc > FAULTY_DC:
+            message = f"{quoted(stem.name)} has a DC offset of {dc:.1%} of full scale; filtered out."
+            notices.append(Notice("W337", message, stem.name))
     hot = [s.name for s in stems if s.files[0].subtype in FLOATS and measured[s.name].peak_dbfs > 0]
     if hot:
         notices.append(Notice("I334", f"float samples above 0 dBFS, kept as they are: {quoted_list(hot)}."))

@@ -19,6 +19,7 @@ SILENT_DBFS = -70.0  # a stem whose peak lies below is silent
 ACTIVE_BELOW_LU = (
     20.0  # hops further below the stem's loudness are pauses (as the range gate of EBU Tech 3342)
 )
+FAULTY_DC = 0.005  # of full scale: more is a fault of the recording chain
 CLIPPED_RUN = 3  # successive samples at full scale: fewer may be a true peak
 # Bits of the integer formats whose full scale can be told from the samples; float32 resolves no more than 24.
 INTEGER_BITS = {"PCM_S8": 8, "PCM_U8": 8, "PCM_16": 16, "PCM_24": 24, "PCM_32": 24}
