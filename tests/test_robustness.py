@@ -287,4 +287,4 @@ def test_dc_is_said_and_does_not_reach_the_mix(run, song):
     assert code == 0
     assert 'W337]: "Bass.wav" has a DC offset of 40.' in err
     mix_TC, _ = soundfile.read(out.strip())
-    assert abs(mix_TC[RATE // 4 :].mean()) < 0.001
+    assert abs(mix_TC[RATE // 4 :].mean()) < 0.005  # unfiltered it would be tenths
