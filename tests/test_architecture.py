@@ -1,6 +1,7 @@
 """The shape of the code: who may import whom, and what the command line may load to start."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -79,6 +80,13 @@ def test_no_file_names_a_place_outside_the_project():
         text = path.read_text("utf-8")
         assert "/work/" not in text, path
         assert "/home/" not in text, path
+
+
+def test_the_newest_version_of_the_changelog_is_the_package_s():
+    versions = re.findall(
+        r"^## \[(\d[^]]*)\]", (REPOSITORY / "CHANGELOG.md").read_text("utf-8"), re.MULTILINE
+    )
+    assert versions[0] == mixcli.__version__
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["mix", "--help"], ["inspect", "--help"], ["--version"]])
