@@ -1,5 +1,6 @@
 """The door of the program: `mixcli` and `python -m mixcli`."""
 
+import os
 import sys
 
 from mixcli.cli.stopping import StopRequest
@@ -7,7 +8,12 @@ from mixcli.errors import Interrupted
 
 
 def run() -> None:
-    """Run the command line; never returns. Signals are heeded from before the rest is imported."""
+    """Run the command line; never returns. Signals are heeded from before the rest is imported.
+
+    numpy's products stay in one thread, unless the environment says otherwise: all are small here, and the
+    threads cost more than they give. It must be said before numpy is imported.
+    """
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     stop = StopRequest()
     stop.install()
     try:

@@ -23,8 +23,11 @@ LEVELS = {
     "models": 5,
     "synthesis": 5,
     "engine": 6,
+    "measures": 7,
+    "reporting": 7,
     "mixing": 8,
     "batching": 9,
+    "evaluation": 9,
     "cli": 10,
     "__main__": 11,
 }

@@ -1,15 +1,22 @@
 """The reference pages of docs/ agree with the code: every key, range, default, code and figure."""
 
 import ast
+import dataclasses
 import json
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 import yaml
+from conftest import write_wav
+from typer.main import get_command
 
 import mixcli
 from mixcli import errors
+from mixcli.cli.eval import evaluate
+from mixcli.cli.song_options import SongOptions
 from mixcli.console.panning import INNERMOST, OUTERMOST
 from mixcli.console.recipe import (
     BusRecipe,
@@ -20,6 +27,12 @@ from mixcli.console.recipe import (
     StemRecipe,
 )
 from mixcli.console.rule_table import FAMILY_OFFSETS_DB, ROLE_RULES, SAME_ROLE_DB, RuleSettings
+from mixcli.evaluation.baselines import BASELINES
+from mixcli.evaluation.material import LEVEL_LUFS
+from mixcli.evaluation.request import CONSOLE
+from mixcli.evaluation.requirements import check_systems, parse_requirement
+from mixcli.evaluation.summary import ANCHOR, NEARNESS_WEIGHTS
+from mixcli.measures.catalogue import KEYS_OF_MIXES, MEASURES
 from mixcli.settings import load_preset, preset_names
 from mixcli.songs.roles import BUSES, ROLES, bus_of
 
@@ -98,7 +111,8 @@ def test_the_recipe_and_the_json_on_the_pages_are_valid():
             assert json.loads(text)["schema"].startswith("mixcli.")
 
 
-OPEN = ("attributes", "moves", "recipe")  # objects whose keys are told elsewhere, or are any words
+# Objects whose keys are told elsewhere, or are any words.
+OPEN = ("attributes", "moves", "recipe", "values", "labels")
 
 
 def keys_of(document: object, prefix: str = "") -> set[str]:
@@ -113,6 +127,60 @@ def keys_of(document: object, prefix: str = "") -> set[str]:
 
 def documented_keys(schema: str) -> set[str]:
     return {cells[0].strip("`") for cells in rows(section(page("json.md"), f"`{schema}`"))}
+
+
+def documented_measures() -> dict[str, list[str]]:
+    """Unit, direction and text of every measure on the page of evaluation, by family and key."""
+    families = re.split(r"^### ", section(page("evaluation.md"), "The measures"), flags=re.M)[1:]
+    return {
+        f"{family.splitlines()[0].split()[-1].lower()}: {cells[0].strip('`')}": cells[1:]
+        for family in families
+        for cells in rows(family)
+    }
+
+
+def test_the_measures_are_those_of_the_catalogue():
+    families = {"set": "mixes"}  # "Of a set of mixes"
+    known = {
+        f"{families.get(measure.family, measure.family)}: {measure.key}": [
+            measure.unit or "–",
+            measure.better,
+            measure.text,
+        ]
+        for measure in MEASURES
+    }
+    assert documented_measures() == known
+
+
+def test_the_baselines_and_the_weights_of_the_index_are_those_of_the_code():
+    named = rows(section(page("evaluation.md"), "What is compared"))
+    assert [cells[0].strip("`") for cells in named] == [*BASELINES, CONSOLE]
+    weights = {cells[0].strip("`"): cells[1] for cells in rows(section(page("evaluation.md"), "The index"))}
+    assert weights == {key: f"{weight:g}" for key, weight in NEARNESS_WEIGHTS.items()}
+    tested = {key.split(": ")[1] for key in documented_measures() if key.startswith("nearness: ")}
+    assert tested == set(weights)
+    assert f"the anchor is `{ANCHOR}`" in page("evaluation.md")
+    assert f"{signed(LEVEL_LUFS)} LUFS by gain alone" in page("evaluation.md")
+
+
+def test_the_requirements_shown_can_be_read():
+    shown = [cells[0].strip("`") for cells in rows(section(page("evaluation.md"), "Requirements"))]
+    assert len(shown) > 5
+    for text in shown:
+        check_systems(parse_requirement(text, KEYS_OF_MIXES), ["mixcli", *BASELINES])
+
+
+@pytest.mark.parametrize(("command", "name"), [("score", "evaluation.md"), ("listen", "listening-tests.md")])
+def test_every_option_of_eval_is_on_its_page(command, name):
+    known = {option.name for option in dataclasses.fields(SongOptions)} | {"quiet", "verbose"}
+    options = [
+        [option for option in parameter.opts if option.startswith("-")]
+        for parameter in get_command(evaluate).commands[command].params
+        if parameter.name not in known
+    ]
+    assert len(options) > 8
+    words = set(re.findall(r"(?<![\w-])--?[a-z-]+", page(name)))
+    assert [names for names in options if names and not words.intersection(names)] == []
 
 
 @pytest.fixture
@@ -164,6 +232,65 @@ def test_the_keys_of_an_inspection_are_those_documented(song, run):
     stem_keys = [key for key in measured if key.startswith("inputs[].")]
     assert documented - keys_of(quick) == set(stem_keys[-7:])
     assert set(document["inputs"][0]["moves"]) == set(StemRecipe.model_fields)
+
+
+@pytest.fixture
+def evaluation(make_song, tmp_path, monkeypatch, run):
+    """A kept evaluation in which everything occurs: a song that fails, a mix that lacks, an artefact."""
+    monkeypatch.chdir(tmp_path)
+    for number, name in enumerate(("One", "Two")):
+        folder = make_song(f"library/{name}", seconds=1.5, stems={"Kick": 60, "Gtr": 330})
+        stems = [soundfile.read(path)[0] for path in sorted(folder.glob("*.wav"))]
+        mix_T = stems[0] + (1 + number) * stems[1]
+        write_wav(Path("references", f"{name}.wav"), np.stack([mix_T, 0.5 * mix_T], axis=1))
+        write_wav(Path("clipped", f"{name}.wav"), np.clip(8 * mix_T, -0.5, 0.5))
+    make_song("library/Three", seconds=1.5, stems={"Kick": 60, "Gtr": 330})
+    Path("clipped/Two.wav").unlink()
+    Path("labels.csv").write_text("song,genre\nOne,rock\n", "utf-8")
+    options = ("--system", "clipped=clipped", "--baselines", "sum,blind-side", "--out", "kept")
+    grouped = ("--by", "role,genre", "--labels", "labels.csv", "--fail-if", "mixcli:tone_db > 90")
+    code, out, err = run("eval", "library", "--against", "references", *options, *grouped, "--json")
+    assert code == 10, err
+    assert out == Path("kept/eval.json").read_text("utf-8")
+    return json.loads(out)
+
+
+def test_the_keys_of_an_evaluation_are_those_documented(evaluation, run):
+    alone = json.loads(run("eval", "library/Three", "--baselines", "none", "--json")[1])
+    assert evaluation["status"] == "partial"
+    assert alone["songs"][0]["reference"] is None
+    found = keys_of(evaluation) | keys_of(alone)
+    few = ("songs[].scores[].warnings[].", "warnings[].", "errors[].")  # rows of notices, told in words
+    found = {key for key in found if not key.startswith(few)}
+    assert found == documented_keys("mixcli.eval/1")
+
+
+def test_the_keys_of_a_plan_of_an_evaluation_are_those_documented(evaluation, run):
+    _, out, _ = run("eval", "library", "--system", "x=kept", "--dry-run", "--json")
+    assert keys_of(json.loads(out)) == documented_keys("mixcli.eval-plan/1")
+
+
+def test_the_keys_of_a_listening_test_are_those_documented(evaluation, run):
+    code, _, err = run("eval", "listen", "kept", "--repeats", "1", "--seconds", "2")
+    assert code == 0, err
+    key = json.loads(Path("listening/listening.key.json").read_text("utf-8"))
+    assert keys_of(key) == documented_keys("mixcli.listening-key/1")
+    ratings = [
+        {"trial": trial["id"], "criterion": criterion["name"], "stimulus": stimulus["id"], "value": 50}
+        for trial in key["trials"]
+        for criterion in key["criteria"]
+        for stimulus in trial["stimuli"]
+    ]
+    answers = {"schema": "mixcli.listening-answers/1", "page": key["page"], "listener": "Ann"}
+    Path("ann.json").write_text(json.dumps({**answers, "ratings": ratings}), "utf-8")
+    scored = json.loads(run("eval", "listen", "--score", "ann.json", "--json")[1])
+    assert scored["listeners"][0]["flags"] == ["flat"]
+    assert keys_of(scored) == documented_keys("mixcli.listening/1")
+    # The page saves the answers; that they are in this form is held by the test of the page in a browser.
+    script = (Path(mixcli.__file__).parent / "reporting" / "listening.js").read_text("utf-8")
+    written = script.split("function answers() {")[1].split("\n  }\n")[0]
+    words = {each.removeprefix("ratings[].") for each in documented_keys("mixcli.listening-answers/1")}
+    assert [word for word in words - {"ratings[]"} if not re.search(rf"\b{word}\b", written)] == []
 
 
 def test_the_keys_of_the_smaller_documents_are_those_documented(run):

@@ -45,7 +45,9 @@ def commands() -> dict[str, set[str]]:
     for name, command in whole.commands.items():
         below = getattr(command, "commands", None)
         for path, leaf in (
-            {f"{name} {sub}": each for sub, each in below.items()} if below else {name: command}
+            {name if each.hidden else f"{name} {sub}": each for sub, each in below.items()}
+            if below
+            else {name: command}
         ).items():
             with typer.Context(leaf) as context:
                 leaves[path] = {

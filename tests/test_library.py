@@ -121,3 +121,12 @@ def test_what_lies_beside_a_folder_of_stems_is_part_of_its_song(library):
     others = song("rock/other-mixes", ("one.wav", "two.wav"))
     root = library(*song("rock/stems"), *groups, *others, "rock/mix.wav", *song("disco/Stems"))
     assert found(root) == ["disco", "rock"]
+
+
+def test_what_lies_beside_the_stems_of_the_root_is_part_of_its_song_where_a_mix_is_too(tmp_path):
+    for name in ("mix.wav", "stems/Kick.wav", "stems/Bass.wav", "groups/drums.wav", "groups/bass.wav"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    assert [name for name, _ in find_songs(tmp_path)] == ["."]
+    (tmp_path / "mix.wav").unlink()
+    assert "groups" in [name for name, _ in find_songs(tmp_path)]

@@ -1,5 +1,6 @@
 """The README and the pages of docs/ do what they say: their commands, their links, their options."""
 
+import json
 import os
 import re
 import shlex
@@ -15,7 +16,10 @@ from conftest import plucks, write_wav
 REPOSITORY = Path(__file__).parents[1]
 README = REPOSITORY / "README.md"
 PAGES = [README, *sorted((REPOSITORY / "docs").glob("*.md"))]
-COMMANDS = ("mix", "batch", "inspect", "demo", "doctor", "presets list", "presets show", "presets validate")
+COMMANDS = (
+    *("mix", "batch", "inspect", "demo", "doctor", "eval", "eval listen"),
+    *("presets list", "presets show", "presets validate"),
+)
 STEMS = {"Kick": 60, "LdVox": 440, "BGV": 550, "EGtr Rhy": 330, "Audio 12": 300}
 
 
@@ -41,6 +45,16 @@ def write_song(folder: Path) -> None:
         write_wav(folder / f"{name}.wav", samples_T)
 
 
+def write_mix(path: Path, level_db: float = 0.0) -> None:
+    """A mix of that song as an engineer might have made it: a sum, the lead by so much louder, a lean."""
+    gains = {"LdVox": 10 ** (level_db / 20)}
+    mix_T = sum(
+        gains.get(name, 1.0) * plucks(frequency_hz, 2.0, every_s=0.2 + 0.05 * number, seed=number)
+        for number, (name, frequency_hz) in enumerate(STEMS.items())
+    )
+    write_wav(path, 0.2 * np.stack([mix_T, 0.9 * mix_T], axis=1))
+
+
 @pytest.fixture(params=["this process", pytest.param("shell", marks=pytest.mark.slow)])
 def example_folders(request, tmp_path, monkeypatch, run):
     """All examples, each paragraph in a folder of its own: {its commands: that folder, their output}.
@@ -55,6 +69,9 @@ def example_folders(request, tmp_path, monkeypatch, run):
         folder = tmp_path / str(number)
         for song in ("song_dir", "library/One", "library/Two"):
             write_song(folder / song)
+        if any("references/" in line for line in lines):
+            for song in ("One", "Two"):
+                write_mix(folder / "references" / f"{song}.wav")
         monkeypatch.chdir(folder)
         outputs = []
         for line in lines:
@@ -113,6 +130,12 @@ def test_every_example_of_the_readme_succeeds_and_leaves_what_its_comment_promis
     folder, _ = example_with(example_folders, "-o - -q")
     assert soundfile.info(folder / "out.wav").frames == 2 * 8_000
 
+    folder, (tables,) = example_with(example_folders, "mixcli eval")
+    assert "blind-side" in tables
+    document = json.loads((folder / "evaluation" / "eval.json").read_text("utf-8"))
+    assert [song["name"] for song in document["songs"]] == ["One", "Two"]
+    assert "One" in (folder / "evaluation" / "report.html").read_text("utf-8")
+
 
 @pytest.fixture
 def place(tmp_path, monkeypatch):
@@ -120,7 +143,27 @@ def place(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for song in ("My Song", "library/One", "library/Two"):
         write_song(tmp_path / song)
+    for song in ("One", "Two"):
+        write_mix(tmp_path / "references" / f"{song}.wav")
+        write_mix(tmp_path / "roughs" / f"{song}.wav", 3.0)
+        write_mix(tmp_path / "other" / f"{song}_mix.wav", -3.0)
+    (tmp_path / "labels.csv").write_text("song,genre\nOne,rock\nTwo,jazz\n", "utf-8")
     return tmp_path
+
+
+def write_answers(folder: Path, key_file: str) -> None:
+    """Two listeners' answers to a listening test, in the form that the page saves."""
+    key = json.loads(Path(key_file).read_text("utf-8"))
+    for listener in ("Ann", "Ben"):
+        ratings = [
+            {"trial": trial["id"], "criterion": criterion["name"], "stimulus": stimulus["id"], "value": value}
+            for trial in key["trials"]
+            for criterion in key["criteria"]
+            for value, stimulus in enumerate(trial["stimuli"], 40)
+        ]
+        document = {"schema": "mixcli.listening-answers/1", "page": key["page"], "listener": listener}
+        folder.mkdir(exist_ok=True)
+        (folder / f"{listener}.json").write_text(json.dumps({**document, "ratings": ratings}), "utf-8")
 
 
 @pytest.mark.parametrize("page", PAGES[1:], ids=lambda page: page.name)
@@ -131,7 +174,9 @@ def test_every_command_of_docs_ends_with_exit_code_0(page, place, run):
     for command in commands_of(page):
         arguments = shlex.split(command)[1:]
         if "demo-song" in arguments:
-            continue  # slow; compared with the README below
+            continue  # slow; compared with what the pages show below
+        if "--score" in arguments:
+            write_answers(Path("answers"), arguments[-1])
         code, _, err = run(*arguments)
         assert code == 0, f"{command}\n{err}"
 
@@ -144,6 +189,18 @@ def test_the_output_shown_is_what_the_demo_song_gives(tmp_path, monkeypatch, run
     _, out, err = run("mix", "demo-song")
     assert err + out == shown
     assert shown in (REPOSITORY / "docs" / "first-mix.md").read_text("utf-8")
+
+
+@pytest.mark.slow
+def test_the_first_evaluation_gives_the_table_shown(tmp_path, monkeypatch, run):
+    monkeypatch.chdir(tmp_path)
+    page = REPOSITORY / "docs" / "evaluation.md"
+    shown = page.read_text("utf-8").split("```\nHow near to the reference\n")[1].split("```")[0]
+    out = ""
+    for command in [each for each in commands_of(page) if "demo-song" in each]:
+        code, out, err = run(*shlex.split(command)[1:])
+        assert code == 0, f"{command}\n{err}"
+    assert shown in out
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

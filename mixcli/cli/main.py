@@ -13,6 +13,7 @@ from mixcli import __version__
 from mixcli.cli.batch import batch
 from mixcli.cli.demo import demo
 from mixcli.cli.doctor import doctor
+from mixcli.cli.eval import evaluate
 from mixcli.cli.inspect import inspect
 from mixcli.cli.mix import mix
 from mixcli.cli.presets import presets
@@ -37,6 +38,7 @@ app = typer.Typer(
 app.command()(mix)
 app.command()(batch)
 app.command()(inspect)
+app.add_typer(evaluate, name="eval")
 app.command()(demo)
 app.command()(doctor)
 app.add_typer(presets, name="presets")

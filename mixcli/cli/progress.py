@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -46,6 +46,33 @@ class SongProgress:
             name = stage.capitalize().ljust(9)
             self._stages[stage] = self._bars.add_task(name, total=total_s, clock=clock)
         self._bars.update(self._stages[stage], completed=done_s, clock=clock)
+
+    def count(self, what: str, done: int, total: int, label: str) -> None:
+        """A bar that counts things done; the label is of the latest one."""
+        if self._bars is None:
+            return
+        clock = f"{done} / {total}  {label}"
+        if what not in self._stages:
+            self._stages[what] = self._bars.add_task(what, total=total, clock=clock)
+        self._bars.update(self._stages[what], completed=done, clock=clock)
+
+
+@contextmanager
+def count_progress(
+    stop: StopRequest, what: str, total: int, *, quiet: int, verbose: int
+) -> Iterator[Callable[[str], None]]:
+    """One bar over things of which each is done at once; the function that comes is told each one's name."""
+    with song_progress(stop, quiet=quiet, verbose=verbose) as shown:
+        count = 0
+
+        def count_up(name: str) -> None:
+            nonlocal count
+            stop.check()
+            count += 1
+            shown.count(what, count, total, name)
+
+        shown.count(what, 0, total, "")
+        yield count_up
 
 
 @contextmanager

@@ -54,13 +54,15 @@ def find_songs(root: Path) -> list[tuple[str, Path]]:
     A song is a folder with at least two stems and no song below it. Folders named like `Stems`, `RAW`, `Audio
     Files`, `Multitrack` or `Tracks`, folders that are named for a role (`Drums`, `Vox`), and a folder that is
     alone in another without audio belong to their parent. What lies beside a folder that is just `Stems` is
-    part of its song: groups, earlier mixes. A folder of finished mixes is no song: one named like `Mixes` or
-    `References`, or one whose files are named for the songs beside it. If the root itself is a song, it is
-    the only one, as ".". Files are judged by their names alone; none is opened. A folder below the root that
-    cannot be read counts as a song, so that whoever mixes it hears of it.
+    part of its song: groups, earlier mixes; so it is for the root, if a mix lies there too. A folder of
+    finished mixes is no song: one named like `Mixes` or `References`, or one whose files are named for the
+    songs beside it. If the root itself is a song, it is the only one, as ".". Files are judged by their names
+    alone; none is opened. A folder below the root that cannot be read counts as a song, so that whoever mixes
+    it hears of it.
     """
     listings, unreadable = _walk(root)
     direct = {listing.folder: usable_names(listing) for listing in listings}
+    direct_audio = {listing.folder: listing.audio for listing in listings}
     songs: dict[Path, _Found] = {}
     for listing in listings:  # parents come first
         below_root = listing.folder.relative_to(root).parts
@@ -73,7 +75,11 @@ def find_songs(root: Path) -> list[tuple[str, Path]]:
         if listing.folder not in songs and _is_role_tree(listing, direct):
             songs[listing.folder] = _Found(listing.folder, ())
     songs = _lift_lone_wrappers(songs, root, direct)
-    rooms = {home for home, song in songs.items() if home not in (root, song.folder) and is_room(song.folder)}
+    rooms = {
+        home
+        for home, song in songs.items()
+        if home != song.folder and is_room(song.folder) and (home != root or direct_audio[root])
+    }
     songs = {home: song for home, song in songs.items() if rooms.isdisjoint(home.parents)}
     songs = {home: song for home, song in songs.items() if home in rooms or not _has_below(home, songs)}
     songs = {home: song for home, song in songs.items() if not _are_mixes(song, songs, home)}

@@ -1,0 +1,90 @@
+"""The mixes that an evaluation makes itself: own systems through `mix`, baselines from the stems."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from mixcli.audio.output import output_folder
+from mixcli.audio.writer import write_audio
+from mixcli.evaluation.baselines import render_baseline
+from mixcli.evaluation.plan import PlannedSong
+from mixcli.evaluation.request import EvalRequest, System
+from mixcli.evaluation.sounds import Sound, SoundStore
+from mixcli.mixing.mix_song import finished_before, mix_song
+from mixcli.mixing.output_path import clean_file_name
+from mixcli.mixing.request import MixRequest
+from mixcli.mixing.result import MixResult
+
+
+@contextmanager
+def mixes_folder(request: EvalRequest) -> Iterator[Path]:
+    """Where mixes made here go: kept below `out`, or gone with the block."""
+    if request.out is not None:
+        yield request.out / "mixes"
+        return
+    with TemporaryDirectory(prefix="mixcli-eval-") as folder:
+        yield Path(folder)
+
+
+def mix_request(song: PlannedSong, system: System, request: EvalRequest, folder: Path) -> MixRequest:
+    """What `mix` is asked for one own system."""
+    if song.folder is None:
+        raise ValueError("a song without stems cannot be mixed")
+    return MixRequest(
+        folder=song.folder,
+        out=place_of(song, system, folder).parent,
+        preset=request.preset,
+        settings=system.settings,
+        discovery=request.discovery,
+        repair=request.repair,
+        recipe=song.recipe if system.kind == "own" else None,
+        name_template=place_of(song, system, folder).name.replace("{", "{{").replace("}", "}}"),
+        if_exists="overwrite",
+    )
+
+
+def place_of(song: PlannedSong, system: System, folder: Path) -> Path:
+    """Where a mix made here lies, without its suffix."""
+    parts = [clean_file_name(part) for part in song.name.split("/")]
+    return folder.joinpath(clean_file_name(system.name), *parts)
+
+
+def mix_own(song: PlannedSong, system: System, request: EvalRequest, folder: Path) -> MixResult:
+    """Mix the song as `mix` does; a mix that is there and up to date is taken. Raises MixcliError."""
+    asked = mix_request(song, system, request, folder)
+    return finished_before(asked) or mix_song(asked)
+
+
+def make_baseline(
+    song: PlannedSong,
+    system: System,
+    request: EvalRequest,
+    stems: Sequence[Sound],
+    reference_TC: Sound | None,
+    sample_rate: int,
+    store: SoundStore,
+) -> tuple[Sound, Path | None]:
+    """A baseline as a sound, and the 32-bit float file it is kept in, if results are kept."""
+    length = max((len(stem_TC) for stem_TC in stems), default=0)
+    sound_TC = store.empty(length)
+    position = 0
+    for block_TC in render_baseline(
+        system.name, stems, sample_rate, seed=request.seed, song=song.name, reference_TC=reference_TC
+    ):
+        sound_TC[position : position + len(block_TC)] = block_TC
+        position += len(block_TC)
+    if request.out is None:
+        return sound_TC, None
+    path = place_of(song, system, request.out / "mixes")
+    path = path.with_name(f"{path.name}.wav")
+    with output_folder(path.parent):
+        write_audio(
+            path,
+            (sound_TC[start : start + 65_536] for start in range(0, length, 65_536)),
+            sample_rate=sample_rate,
+            n_channels=2,
+            container="wav",
+            bit_depth="32f",
+        )
+    return sound_TC, path
