@@ -20,6 +20,9 @@ from mixcli.cli.song_options import SongOptions
 from mixcli.console.panning import INNERMOST, OUTERMOST
 from mixcli.console.recipe import (
     BusRecipe,
+    CompressorRecipe,
+    EqualiserBandRecipe,
+    ExpanderRecipe,
     MasterRecipe,
     NetworkRecipe,
     Recipe,
@@ -84,6 +87,9 @@ def range_of(schema: dict) -> str:
     [
         ("The whole", Recipe),
         ("A stem", StemRecipe),
+        ("An expander", ExpanderRecipe),
+        ("A band of the equaliser", EqualiserBandRecipe),
+        ("A compressor", CompressorRecipe),
         ("A bus", BusRecipe),
         ("The reverb", ReverbRecipe),
         ("The network", NetworkRecipe),

@@ -4,14 +4,25 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from mixcli.audio.dynamics import Detector
+from mixcli.audio.equaliser import PASSES, BandKind
 from mixcli.songs.roles import BUSES, ROLES, nearest_role
 from mixcli.strict_yaml import refuse_words_for_numbers
 
 SCHEMA: Literal["mixcli.recipe/1"] = "mixcli.recipe/1"
 
+MOST_BANDS = 12
+HIGHEST_SHELF_Q = 2.0  # above it a shelf is two bells
+
 LevelDb = Annotated[float, Field(ge=-120, le=60, allow_inf_nan=False)]
 FrequencyHz = Annotated[float, Field(gt=0, le=200_000, allow_inf_nan=False)]
 FiniteFloat = Annotated[float, Field(allow_inf_nan=False)]
+ThresholdDb = Annotated[float, Field(ge=-120, le=24, allow_inf_nan=False)]
+Ratio = Annotated[float, Field(ge=1, le=100, allow_inf_nan=False)]
+AttackMs = Annotated[float, Field(ge=0, le=1000, allow_inf_nan=False)]
+HoldMs = Annotated[float, Field(ge=0, le=2000, allow_inf_nan=False)]
+ReleaseMs = Annotated[float, Field(ge=0, le=5000, allow_inf_nan=False)]
+ReductionDb = Annotated[float, Field(ge=0, le=120, allow_inf_nan=False)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 # frequency in Hz: level in dB, interpolated over log frequency, the ends held
 BandCurve = Annotated[dict[FrequencyHz, LevelDb], Field(min_length=1)]
@@ -44,9 +55,53 @@ class RecipePart(BaseModel):
         return refuse_words_for_numbers(cls, values)
 
 
+class ExpanderRecipe(RecipePart):
+    """A downward expander, as `audio.expander.ExpanderSettings`: what is under the threshold gets quieter."""
+
+    threshold_db: ThresholdDb
+    ratio: Ratio = 2.0
+    range_db: ReductionDb = 20.0
+    attack_ms: AttackMs = 1.0
+    hold_ms: HoldMs = 50.0
+    release_ms: ReleaseMs = 150.0
+
+
+class EqualiserBandRecipe(RecipePart):
+    """One band of an equaliser, as `audio.equaliser.EqualiserBand`."""
+
+    kind: BandKind
+    frequency_hz: float = Field(ge=1, le=200_000)
+    gain_db: float = Field(0.0, ge=-24, le=24)
+    q: float = Field(0.7071, ge=0.1, le=20)
+
+    @model_validator(mode="after")
+    def _fits_its_kind(self) -> "EqualiserBandRecipe":
+        if self.kind in PASSES and self.gain_db != 0:
+            raise ValueError(f"gain_db is {self.gain_db:g}, but a {self.kind} has none")
+        if self.kind.endswith("_shelf") and self.q > HIGHEST_SHELF_Q:
+            raise ValueError(f"q is {self.q:g}, but that of a {self.kind} is at most {HIGHEST_SHELF_Q:g}")
+        return self
+
+
+class CompressorRecipe(RecipePart):
+    """A compressor, as `audio.compressor.CompressorSettings`: what is over the threshold is turned down."""
+
+    threshold_db: ThresholdDb
+    ratio: Ratio
+    knee_db: float = Field(6.0, ge=0, le=48)
+    attack_ms: AttackMs = 10.0
+    release_ms: ReleaseMs = 120.0
+    make_up_db: float = Field(0.0, ge=-24, le=24)
+    detector: Detector = "rms"
+    side_chain_high_pass_hz: FrequencyHz | None = None
+    most_reduction_db: ReductionDb | None = None
+
+
 class StemRecipe(RecipePart):
     """What the console does to one stem, in the order it is done.
 
+    Expander and compressor hear the recording, whatever `gain_db` is: their thresholds are in dB of its full
+    scale, and with either of them the gain comes after the compressor, as a fader does.
     `offset` is silence before the file, in samples at its own rate. `side_from_mid_db` makes a mono stem
     wide: a decorrelated copy of the mid becomes the side signal, at this level relative to the mid.
     `side_gain_db` changes the side a stereo stem already has. `reasons` says, per key, why.
@@ -60,12 +115,23 @@ class StemRecipe(RecipePart):
     polarity: Literal[1, -1] = 1
     gain_db: LevelDb = 0.0
     high_pass_hz: FrequencyHz | None = None
+    expander: ExpanderRecipe | None = None
+    equaliser: list[EqualiserBandRecipe] = Field([], max_length=MOST_BANDS)
+    compressor: CompressorRecipe | None = None
     side_from_mid_db: BandCurve | None = None
     decorrelation_seed: Seed = 0
     side_gain_db: BandCurve | None = None
     pan: float = Field(0.0, ge=-1, le=1)
     reverb_send_db: LevelDb | None = None
     reasons: dict[str, str] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_equaliser_has_no_bands(cls, values: Any) -> Any:
+        """`off` and null, which the other effects take, are an equaliser without a band."""
+        if isinstance(values, dict) and (values.get("equaliser", []) in (None, False)):
+            return values | {"equaliser": []}
+        return values
 
 
 class BusRecipe(RecipePart):

@@ -25,6 +25,7 @@ HEADER = """\
 PLAIN_TEXT = re.compile(r"[A-Za-z_][A-Za-z0-9_./()+-]*(?: [A-Za-z0-9_./()+-]+)*\Z")
 LONGEST_SIMPLE_KEY = 1000  # YAML takes 1024; longer ones are written on a line of their own
 YAML_WORDS = frozenset({"true", "false", "yes", "no", "on", "off", "null", "y", "n"})
+LEFT_OUT_EMPTY = ("reasons", "equaliser")
 ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
 
 
@@ -41,7 +42,7 @@ def read_recipe(path: Path) -> Recipe:
 
 
 def recipe_text(recipe: Recipe) -> str:
-    """A recipe as YAML. What is None is left out; all else is written, defaults too."""
+    """A recipe as YAML. What is None, or no equaliser, is left out; all else is written, defaults too."""
     return HEADER + "".join(f"{line}\n" for line in _mapping_lines(_fields(recipe), depth=0))
 
 
@@ -51,7 +52,7 @@ def _fields(part: RecipePart) -> dict[str, Any]:
     return {
         key: value
         for key, value in fields.items()
-        if value is not None and not (key == "reasons" and not value)
+        if value is not None and (value or key not in LEFT_OUT_EMPTY)
     }
 
 
@@ -61,7 +62,10 @@ def _mapping_lines(mapping: Mapping[Any, Any], depth: int) -> Iterator[str]:
         if depth == 0 and isinstance(value, (RecipePart, dict)):
             yield ""
         fields = _fields(value) if isinstance(value, RecipePart) else value
-        if not isinstance(fields, dict):
+        if isinstance(fields, list) and all(isinstance(part, RecipePart) for part in fields):
+            yield f"{indent}{_key(key, indent)}"
+            yield from (f"{indent}  - {_flow(part)}" for part in fields)
+        elif not isinstance(fields, dict):
             yield f"{indent}{_key(key, indent)} {_inline(fields)}"
         elif not fields or all(isinstance(point, float) for point in fields):
             points = ", ".join(f"{_scalar(point)}: {_scalar(level)}" for point, level in fields.items())
@@ -74,6 +78,11 @@ def _mapping_lines(mapping: Mapping[Any, Any], depth: int) -> Iterator[str]:
 def _key(key: str | float, indent: str) -> str:
     text = _scalar(key)
     return f"{text}:" if len(text) <= LONGEST_SIMPLE_KEY else f"? {text}\n{indent}:"
+
+
+def _flow(part: RecipePart) -> str:
+    """A part of numbers and words on one line."""
+    return "{" + ", ".join(f"{key}: {_scalar(value)}" for key, value in _fields(part).items()) + "}"
 
 
 def _inline(value: Any) -> str:

@@ -4,7 +4,8 @@ Legend: K buses in the order of BUSES, T samples, C = 2 channels.
 
 All work is done in blocks of 65,536 samples that start at multiples of it, counted from the song's start. So
 a sample does not depend on where rendering began: a part of a song equals the same part of the whole (within
-1e-6; everything before that can be heard in it, filters and reverb, is run in first).
+1e-6; everything before that can be heard in it, filters, the gains of expanders and compressors, and reverb,
+is run in first).
 """
 
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from mixcli.audio.convolution import StreamConvolver
 from mixcli.audio.decibels import db_to_gain
 from mixcli.audio.reverb import reverb_impulse_response
+from mixcli.console.effects import check_frequencies
 from mixcli.console.recipe import Recipe, ReverbRecipe
 from mixcli.console.strip import Block, ChannelStrip, StripBlock, memory_of
 from mixcli.errors import SettingsError
@@ -43,8 +45,8 @@ class ConsoleRenderer:
     The mix is exactly as long as the longest stem of the song, muted or not, so that mixes, versions and
     exported stems of a song have one length; the reverb's tail after that is cut. `start` and `n_samples`
     choose a part, in samples at the recipe's rate; `n_samples` then says how many there are. Every stem of
-    the song must be in the recipe. `repair` reads invalid samples as zeros. Raises SettingsError E411, and
-    SongError while reading.
+    the song must be in the recipe. Effects are on stems alone: a bus is the plain sum of its strips. `repair`
+    reads invalid samples as zeros. Raises SettingsError E411, and SongError while reading.
     """
 
     def __init__(
@@ -62,6 +64,8 @@ class ConsoleRenderer:
         self._recipe = recipe
         self._repair = repair
         self._sounding = sounding_stems(song, recipe)
+        for name in self._names():
+            check_frequencies(name, recipe.stems[name], recipe.sample_rate)
         self._reverb_NC = np.zeros((1, 2), np.float32)
         if any(recipe.stems[name].reverb_send_db is not None for name in self._names()):
             self._reverb_NC = reverb_response(recipe.reverb, recipe.sample_rate)
@@ -115,7 +119,7 @@ class ConsoleRenderer:
                 readers[stem.name] = stack.enter_context(reader)
                 bus = self._recipe.buses[part.bus]
                 strips[stem.name] = ChannelStrip(
-                    stem.name, part, bus, n_channels=stem.n_channels, sample_rate=rate
+                    stem.name, part, bus, n_channels=stem.n_channels, sample_rate=rate, start=first
                 )
             for start in range(first, self._stop(), BLOCK):
                 yield start, _strip_blocks(readers, strips)

@@ -1,7 +1,7 @@
 """One channel strip of the console: what a recipe does to one stem, block by block.
 
-Legend: T samples, C channels, N taps. Everything here is linear: a stem's contribution to the mix is its own,
-and scaling the stem scales the contribution.
+Legend: T samples, C channels, N taps. A stem's contribution to the mix is its own, and scales with its gain.
+Without an expander and a compressor all here is linear.
 """
 
 import math
@@ -14,11 +14,14 @@ from mixcli.audio.convolution import StreamConvolver
 from mixcli.audio.decibels import db_to_gain
 from mixcli.audio.filters import SosFilter, butterworth_high_pass
 from mixcli.audio.width import curve_fir, n_curve_taps, n_decorrelation_taps, side_from_mid_fir
+from mixcli.console.effects import (
+    StemEffects,
+    check_frequencies,
+    effects_memory,
+    has_dynamics,
+    high_pass_memory,
+)
 from mixcli.console.recipe import BusRecipe, StemRecipe
-from mixcli.errors import SettingsError
-
-HIGHEST_SHARE = 0.49  # of the sample rate, for the high-pass
-SETTLING_PERIODS = 5  # a Butterworth high-pass of second order has died away by 190 dB after so many periods
 
 Block = NDArray[np.float32]
 
@@ -32,23 +35,37 @@ class StripBlock:
 
 
 class ChannelStrip:
-    """Polarity, gain, high-pass, width, pan and reverb send of one stem.
+    """Polarity, gain, high-pass, expander, equaliser, compressor, width, pan and reverb send of one stem.
+
+    With an expander or a compressor the gain comes after the compressor: these two hear the recording, so
+    that their thresholds are in dB of its full scale and who turns the stem up does not compress it more.
+    Otherwise the gain is the first thing done. `start` is where in the song the first block lies.
 
     The stem is taken apart into mid and side, (L + R) / 2 and (L - R) / 2; a mono stem is all mid. The mid is
     left alone by the width, so that a mono fold-down of a stem in the centre is the stem itself. The send is
-    the mid after gain and high-pass (post-fader), before the pan: its level does not depend on the pan. The
-    gain of the bus is taken here, which is the same as on the bus because all is linear.
+    the mid after gain and effects (post-fader), before the pan: its level does not depend on the pan. The
+    gain of the bus is taken here, which is the same as on the bus because all after it is linear.
     """
 
     def __init__(
-        self, name: str, recipe: StemRecipe, bus: BusRecipe, *, n_channels: int, sample_rate: int
+        self,
+        name: str,
+        recipe: StemRecipe,
+        bus: BusRecipe,
+        *,
+        n_channels: int,
+        sample_rate: int,
+        start: int = 0,
     ) -> None:
+        check_frequencies(name, recipe, sample_rate)
         self._gain = np.float32(recipe.polarity * db_to_gain(recipe.gain_db + bus.gain_db))
         self._high_pass = None
         if recipe.high_pass_hz is not None:
-            check_high_pass(name, recipe.high_pass_hz, sample_rate)
             sos_S6 = butterworth_high_pass(recipe.high_pass_hz, sample_rate)
             self._high_pass = SosFilter(sos_S6, n_channels)
+        self._gain_is_last = has_dynamics(recipe)
+        self._effects = StemEffects(recipe, sample_rate, n_channels)
+        self._effects.pass_silence(start)
         self._side_filter = None
         if recipe.side_gain_db is not None and n_channels == 2:
             self._side_filter = StreamConvolver(curve_fir(recipe.side_gain_db, sample_rate), 1)
@@ -69,12 +86,17 @@ class ChannelStrip:
         if stem_TC.any():
             self._n_silent = 0
         elif self._n_silent >= self._n_memory:
+            self._effects.pass_silence(len(stem_TC))
             return None
         else:
             self._n_silent += len(stem_TC)
-        stem_TC = stem_TC * self._gain
+        if not self._gain_is_last:
+            stem_TC = stem_TC * self._gain
         if self._high_pass is not None:
             stem_TC = self._high_pass.push(stem_TC)
+        stem_TC = self._effects.push(stem_TC)
+        if self._gain_is_last:
+            stem_TC = stem_TC * self._gain
         mid_T, side_T = split_mid_side(stem_TC)
         if side_T is not None and self._side_filter is not None:
             side_T = self._side_filter.push(side_T[:, None])[:, 0]
@@ -91,10 +113,8 @@ class ChannelStrip:
 
 
 def memory_of(recipe: StemRecipe, sample_rate: int) -> int:
-    """How many samples back a strip's output may depend on its input: filters and FIR lengths."""
-    n_samples = 0
-    if recipe.high_pass_hz is not None:
-        n_samples += math.ceil(SETTLING_PERIODS * sample_rate / recipe.high_pass_hz)
+    """How many samples back a strip's output may depend on its input: filters, effects, FIR lengths."""
+    n_samples = high_pass_memory(recipe.high_pass_hz, sample_rate) + effects_memory(recipe, sample_rate)
     n_side_taps = 0
     if recipe.side_gain_db is not None:
         n_side_taps = n_curve_taps(sample_rate)
@@ -134,10 +154,3 @@ def side_pan_gains(pan: float) -> tuple[float, float]:
     """
     left, right = pan_gains(pan)
     return (2 / left - left, right) if left >= right else (left, 2 / right - right)
-
-
-def check_high_pass(name: str, frequency_hz: float, sample_rate: int) -> None:
-    """Raise SettingsError where a high-pass does not lie below half the sample rate."""
-    if frequency_hz > HIGHEST_SHARE * sample_rate:
-        message = f'"{name}": high_pass_hz is {frequency_hz:g}, which is too high at {sample_rate} Hz.'
-        raise SettingsError(message, code="E411", hint=f"at most {HIGHEST_SHARE * sample_rate:.0f}.")
