@@ -1,6 +1,7 @@
 """The error family: each class carries the exit code of the command line, each error its own message code."""
 
 from dataclasses import dataclass
+from typing import Any
 
 
 class MixcliError(Exception):
@@ -13,6 +14,14 @@ class MixcliError(Exception):
         self.message = message
         self.code = code
         self.hint = hint
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Be told to another process with code and hint."""
+        return _again, (type(self), self.message, self.code, self.hint)
+
+
+def _again(kind: type[MixcliError], message: str, code: str, hint: str | None) -> MixcliError:
+    return kind(message, code=code, hint=hint)
 
 
 class UsageError(MixcliError):

@@ -243,6 +243,7 @@ def test_a_song_without_reference_is_measured_for_what_needs_none(library, run):
         (("--system", "far"), "E202", "NAME=FOLDER"),
         (("--fail-if", "farr:tone_db > 1", "--system", "far=far"), "E213", "far"),
         (("-j", "0"), "E203", "-j"),
+        (("--system", "reference=far"), "E217", "reference"),
     ],
 )
 def test_what_cannot_be_meant_is_refused_before_any_work(
@@ -265,7 +266,7 @@ def test_results_that_could_not_be_written_are_refused_before_any_work(library, 
     assert run("eval", library, "-o", "file")[0] == 5
     assert run("eval", library, "--csv", "library")[0] == 5
     code, _, err = run("eval", library, "--labels", "labels.csv", "--csv", "labels.csv")
-    assert (code, "--labels" in err) == (2, True)
+    assert (code, "labels.csv" in err) == (2, True)
     assert Path("labels.csv").read_text("utf-8").startswith("song")
     code, _, err = run("eval", library, "-o", library / "Blue" / "e")
     assert (code, "E507" in err) == (5, True)
@@ -286,6 +287,59 @@ def test_a_plan_is_shown_in_words_and_as_json(library, run):
 def test_the_table_of_all_values_may_go_to_stdout(library, run):
     _, out, _ = run("eval", library, *QUIET_ONES, "--system", "far=far", "--csv", "-", "-q")
     assert [row["song"] for row in csv.DictReader(io.StringIO(out))] == ["Blue", "Red"]
+
+
+def test_kept_scores_are_taken_only_for_the_same_files_and_options(library, run):
+    command = ("eval", library, "--no-mix", "--baselines", "sum", "-o", "e", "--json")
+    first = json.loads(run(*command)[1])["songs"][0]["scores"][0]["values"]
+    write_wav(Path("e/mixes/sum/Blue.wav"), np.zeros((RATE, 2), np.float32), subtype="FLOAT")
+    again = json.loads(run(*command)[1])["songs"][0]["scores"][0]["values"]
+    assert again == first  # made again, not believed
+    assert soundfile.info("e/mixes/sum/Blue.wav").frames == 4 * RATE
+    stem = library / "Blue" / "Stems" / "Kick.wav"
+    broken = stems_of(0)["Kick"].copy()
+    broken[100] = np.nan
+    write_wav(stem, broken, subtype="FLOAT")
+    assert json.loads(run(*command)[1])["songs"][0]["stems"] == []
+    assert len(json.loads(run(*command, "--repair-nan")[1])["songs"][0]["stems"]) == len(STEMS)
+
+
+def test_only_what_mix_and_reference_both_have_is_compared(library, run):
+    """The reference without its first 0.3 s, and without its last: the rest of it is the same."""
+    human, _ = soundfile.read(library / "Blue" / "mix.wav", dtype="float32")
+    cut = int(0.3 * RATE)
+    write_wav(Path("front/Blue.wav"), human[cut:])
+    write_wav(Path("end/Blue.wav"), human[:-cut])
+    _, out, _ = run("eval", library, *QUIET_ONES, "--system", "front=front", "--system", "end=end", "--json")
+    front, end = json.loads(out)["songs"][0]["scores"]
+    assert front["alignment"]["delay_samples"] == cut
+    for values in (front["values"], end["values"]):
+        for key in ("tone_db", "width_db", "dynamics_db", "spectra_db", "mrstft"):
+            assert values[key] < 1e-3, key
+        assert values["si_sdr_db"] == 100
+
+
+def test_songs_whose_names_make_the_same_file_name_are_kept_apart(library, run):
+    (library / "Blue").rename(library / "S?")
+    (library / "Red").rename(library / "S_")
+    code, _, err = run("eval", library, "--no-mix", "--baselines", "sum", "-o", "e")
+    assert code == 0, err
+    assert len(list(Path("e/mixes/sum").iterdir())) == len(list(Path("e/scores").iterdir())) == 2
+
+
+def test_parts_that_cannot_be_read_cost_the_balance_alone(library, run):
+    for song in ("Blue", "Red"):
+        write_wav(Path("parts") / song / "drums.wav", stems_of(0)["Kick"])
+        write_wav(Path("parts") / song / "rest.wav", stems_of(0)["Bass"])
+    (Path("parts") / "Red" / "rest.wav").write_bytes(b"")
+    command = ("eval", library, *QUIET_ONES, "--system", "far=far", "--parts", "parts", "--json")
+    code, out, err = run(*command)
+    blue, red = (song["scores"][0]["values"] for song in json.loads(out)["songs"])
+    assert code == 0
+    assert blue["balance_db"] is not None
+    assert "balance_db" not in red
+    assert red["tone_db"] > 0.5
+    assert "W366" in err
 
 
 @pytest.mark.parametrize("damage", ["mix", "reference", "stem", "missing"])
@@ -309,6 +363,8 @@ def test_what_is_broken_costs_only_what_hangs_on_it(library, run, damage):
         assert code == 0
         assert "W361" in err
         assert [score["status"] for score in red["scores"]] == ["ok", "ok"]
+        assert red["scores"][1]["values"]["tone_db"] == 0
+        assert "balance_db" not in red["scores"][1]["values"]
         return
     assert code == 10
     assert document["status"] == "partial"

@@ -1,6 +1,7 @@
 """Workers of an evaluation that are killed: the song is tried again, then named; the others go on."""
 
 import os
+import pickle
 import signal
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from mixcli.evaluation.plan import EvalPlan, PlannedSong
 from mixcli.evaluation.request import EvalRequest
 
 
-def score_or_die(index, song, _systems, request):
+def score_or_die(index, song, _systems, request, _folder):
     """In place of scoring: a song named for it kills its worker, once or always."""
     marker = request.out / song.name
     if song.name == "always" or (song.name == "once" and not marker.exists()):
@@ -31,3 +32,16 @@ def test_a_killed_worker_costs_at_most_its_song(tmp_path, monkeypatch):
     assert [outcome.document["name"] for outcome in outcomes] == list(names)
     failed = [outcome.document for outcome in outcomes if outcome.document["status"] == "error"]
     assert [(song["name"], song["error"]["code"]) for song in failed] == [("always", "E602")]
+
+
+def test_what_is_missing_reaches_the_workers_and_comes_back(tmp_path):
+    from mixcli.errors import SongError
+    from mixcli.evaluation.request import System
+
+    missing = SongError("no mix.", code="E361", hint="look")
+    again = pickle.loads(pickle.dumps(missing))
+    assert (type(again), again.message, again.code, again.hint) == (SongError, "no mix.", "E361", "look")
+    songs = tuple(PlannedSong(name=name, folder=None, failure=missing) for name in ("one", "two"))
+    plan = EvalPlan(songs=songs, systems=(System(name="x", kind="given", place="."),))
+    outcomes = list(run.run_evaluation(plan, EvalRequest(library=tmp_path, systems=()), workers=2))
+    assert [outcome.document["error"]["code"] for outcome in outcomes] == ["E361", "E361"]

@@ -142,8 +142,11 @@ def check_outputs(request: "EvalRequest", options: EvalOptions) -> None:
     """Raise OutputError, or UsageError E215, for results that could not be written after hours of work."""
     from mixcli.audio.output import atomic_output, output_folder
 
-    if options.csv is not None and options.labels is not None and same_file(options.csv, options.labels):
-        raise UsageError("--csv would write over --labels.", code="E215", hint="another name for --csv.")
+    taken = [] if request.out is None else [request.out / "eval.json", request.out / "report.html"]
+    taken += [] if options.labels is None else [options.labels]
+    if options.csv is not None and any(same_file(options.csv, path) for path in taken):
+        message = f'--csv "{options.csv}" would write over another file.'
+        raise UsageError(message, code="E215", hint="another name for --csv.")
     wanted = [] if request.out is None else [request.out / "eval.json"]
     wanted += [] if options.csv in (None, STDOUT) else [options.csv]
     for path in wanted:
@@ -204,15 +207,15 @@ def deliver(document: dict[str, Any], request: "EvalRequest", options: EvalOptio
     table = csv_text(csv_rows(document))
     csv_files = [options.csv, request.out / "eval.csv" if request.out is not None else None]
     written += [write_text(path, table) for path in csv_files if path not in (None, STDOUT)]
-    if options.report == "html" and request.out is not None:
-        from mixcli.evaluation.report import write_report
-
-        written.append(write_report(document, request.out))
     if options.json or options.csv == STDOUT:
         sys.stdout.write(to_json(document) if options.json else table)
     else:
         for each in screen_tables(document):
             show_table(each)
+    if options.report == "html" and request.out is not None:
+        from mixcli.evaluation.report import write_report
+
+        written.append(write_report(document, request.out))
     for path in written:
         if not options.quiet:
             line(f"wrote {path}")

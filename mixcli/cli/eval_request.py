@@ -10,7 +10,7 @@ from mixcli.errors import UsageError
 from mixcli.evaluation.baselines import BASELINES
 from mixcli.evaluation.request import CONSOLE, EvalRequest, System
 from mixcli.mixing.network_choice import default_weights_installed
-from mixcli.settings import DEFAULT_PRESET
+from mixcli.settings import DEFAULT_PRESET, load_preset
 
 OWN = "mixcli"
 
@@ -23,6 +23,7 @@ def build_eval_request(library: Path, options: EvalOptions) -> EvalRequest:
             raise UsageError("--report html is written into --out.", code="E215", hint="--out evaluation")
     if options.no_mix and (options.model or options.recipe):
         raise UsageError("--no-mix contradicts --model and --recipe.", code="E215")
+    load_preset(options.preset or DEFAULT_PRESET)  # a slip is told once, not song by song
     return EvalRequest(
         library=library,
         systems=(*own_systems(options), *given_systems(options), *baseline_systems(options)),

@@ -79,7 +79,7 @@ def equal_loudness_gain(stem_TC: Signal, sample_rate: int) -> float:
 
 def random_levels_db(n_stems: int, seed: int, song: str) -> list[float]:
     """The faders of "random-gains": another draw for another song, whatever the order of the songs."""
-    digest = hashlib.sha256(song.encode()).digest()
+    digest = hashlib.sha256(song.encode("utf-8", "surrogateescape")).digest()
     rng = np.random.default_rng([seed, int.from_bytes(digest[:8], "big")])
     return [float(level_db) for level_db in rng.uniform(*RANDOM_RANGE_DB, n_stems)]
 

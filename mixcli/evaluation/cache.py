@@ -8,10 +8,10 @@ from typing import Any
 
 from mixcli import __version__
 from mixcli.audio.output import atomic_output, output_folder
+from mixcli.evaluation.own_mixes import file_name
 from mixcli.evaluation.plan import PlannedSong
 from mixcli.evaluation.request import EvalRequest, System
 from mixcli.mixing.fingerprint import request_fingerprint
-from mixcli.mixing.output_path import clean_file_name
 from mixcli.mixing.request import MixRequest
 from mixcli.songs.listing import list_below
 
@@ -22,7 +22,7 @@ def cache_path(song: PlannedSong, request: EvalRequest) -> Path | None:
     """Where the scores of a song are kept; None where nothing is kept."""
     if request.out is None:
         return None
-    *above, name = (clean_file_name(part) for part in song.name.split("/"))
+    *above, name = (file_name(part) for part in song.name.split("/"))
     return request.out.joinpath("scores", *above, f"{name}.json")
 
 
@@ -37,8 +37,10 @@ def song_fingerprint(song: PlannedSong, request: EvalRequest) -> str:
         __version__,
         request.preset,
         repr(request.discovery),
+        str(request.parts),
+        request.repair,
         request.seed,
-        [_stamp(path) for path in (*files, *([song.reference] if song.reference else []))],
+        [stamp(path) for path in (*files, *([song.reference] if song.reference else []))],
     )
 
 
@@ -49,7 +51,7 @@ def score_fingerprint(
     if asked is not None:
         return _digest(request_fingerprint(asked))
     mix = song.mixes.get(system.name)
-    return _digest(system.kind, system.name, None if mix is None else _stamp(mix))
+    return _digest(system.kind, system.name, None if mix is None else stamp(mix))
 
 
 def read_cache(path: Path | None, fingerprint: str) -> dict[str, Any]:
@@ -74,8 +76,12 @@ def write_cache(path: Path | None, fingerprint: str, content: dict[str, Any]) ->
         part.write_text(json.dumps(document, allow_nan=False), encoding="utf-8")
 
 
-def _stamp(path: Path) -> list[str | int]:
-    status = path.stat()
+def stamp(path: Path) -> list[str | int]:
+    """What tells a file from a changed one without reading it."""
+    try:
+        status = path.stat()
+    except OSError:  # a link that leads nowhere; whoever reads it will say so
+        return [str(path), "gone"]
     return [str(path), status.st_size, status.st_mtime_ns]
 
 

@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 from mixcli.audio.decibels import db_to_gain
 from mixcli.audio.files import display_name
 from mixcli.audio.loudness import LoudnessMeter
-from mixcli.errors import MixcliError, Notice
+from mixcli.errors import MixcliError, Notice, SongError
 from mixcli.evaluation.describe import Description, describe_sound
 from mixcli.evaluation.places import audio_in
 from mixcli.evaluation.plan import PlannedSong
-from mixcli.evaluation.sounds import BLOCK, Sound, SoundStore, scale
+from mixcli.evaluation.sounds import BLOCK, Sound, empty_sound, read_sound, read_stem_sound, scale
 from mixcli.measures.artefacts import ArtefactStems, describe_artefact_stems
 from mixcli.measures.balance import StemEnergies, describe_stems, stem_levels_db
 from mixcli.measures.delivery import Delivery, describe_delivery
@@ -74,7 +74,6 @@ class SongMaterial:
 
     def __init__(
         self,
-        store: SoundStore,
         sample_rate: int,
         *,
         reference_TC: Sound | None,
@@ -84,30 +83,29 @@ class SongMaterial:
         self.sample_rate = sample_rate
         self.reference_TC = reference_TC
         self.stems = stems
-        self.parts = parts or stems
-        self._store = store
-        self._sides: dict[int, ReferenceSide] = {}
+        self.parts = parts
+        self._sides: dict[tuple[int, int], ReferenceSide] = {}
 
     @cached_property
     def reference_delivery(self) -> Delivery | None:
         """Loudness and peaks of the reference as it was made."""
         return None if self.reference_TC is None else describe_delivery(self.reference_TC, self.sample_rate)
 
-    def reference_over(self, n_samples: int) -> ReferenceSide | None:
-        """The reference's first samples; described once for all mixes of the same length."""
+    def reference_over(self, start: int, stop: int) -> ReferenceSide | None:
+        """The reference between two samples; described once for all mixes that share as much with it."""
         if self.reference_TC is None:
             return None
-        if n_samples not in self._sides:
-            sound_TC = self._store.empty(n_samples)
-            lufs = match_level(self.reference_TC[:n_samples], self.sample_rate, sound_TC)
+        if (start, stop) not in self._sides:
+            sound_TC = empty_sound(stop - start)
+            lufs = match_level(self.reference_TC[start:stop], self.sample_rate, sound_TC)
             description = describe_sound(sound_TC, self.sample_rate)
-            self._sides[n_samples] = ReferenceSide(
+            self._sides[start, stop] = ReferenceSide(
                 sound_TC=sound_TC,
                 lufs=lufs,
                 description=description,
                 levels_db_S=self.levels(description),
             )
-        return self._sides[n_samples]
+        return self._sides[start, stop]
 
     def levels(self, description: Description) -> NDArray[np.float64] | None:
         """The level of every part in a mix, [S], in dB; None where there are no stems."""
@@ -124,25 +122,28 @@ def match_level(sound_TC: Sound, sample_rate: int, out_TC: Sound) -> float:
     return lufs
 
 
-def read_stems(store: SoundStore, song: Song, sample_rate: int, *, repair: bool) -> StemSounds:
+def read_stems(song: Song, sample_rate: int, *, repair: bool) -> StemSounds:
     """The stems of a song as `mix` hears them. Raises SongError."""
     return StemSounds(
         names=tuple(stem.name for stem in song.stems),
         roles=tuple(stem.role for stem in song.stems),
-        sounds=tuple(store.read_stem(stem, sample_rate, repair=repair) for stem in song.stems),
+        sounds=tuple(read_stem_sound(stem, sample_rate, repair=repair) for stem in song.stems),
         sample_rate=sample_rate,
     )
 
 
-def read_parts(store: SoundStore, planned: PlannedSong, sample_rate: int) -> StemSounds | None:
+def read_parts(planned: PlannedSong, sample_rate: int) -> StemSounds:
     """The sounds the balance is measured on, where they are not the stems. Raises SongError."""
     if planned.parts is None:
-        return None
+        raise ValueError("no parts were asked for")
     files = audio_in(planned.parts)
+    if not files:
+        message = f'no audio in "{display_name(planned.parts)}", where the parts are looked for.'
+        raise SongError(message, code="E361", hint="see --parts.")
     return StemSounds(
         names=tuple(path.name for path in files),
         roles=tuple(match_role(path.name).role for path in files),
-        sounds=tuple(store.read(path, sample_rate)[0] for path in files),
+        sounds=tuple(read_sound(path, sample_rate)[0] for path in files),
         sample_rate=sample_rate,
     )
 

@@ -1,5 +1,6 @@
 """The mixes that an evaluation makes itself: own systems through `mix`, baselines from the stems."""
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +11,7 @@ from mixcli.audio.writer import write_audio
 from mixcli.evaluation.baselines import render_baseline
 from mixcli.evaluation.plan import PlannedSong
 from mixcli.evaluation.request import EvalRequest, System
-from mixcli.evaluation.sounds import Sound, SoundStore
+from mixcli.evaluation.sounds import Sound, empty_sound
 from mixcli.mixing.mix_song import finished_before, mix_song
 from mixcli.mixing.output_path import clean_file_name
 from mixcli.mixing.request import MixRequest
@@ -46,8 +47,15 @@ def mix_request(song: PlannedSong, system: System, request: EvalRequest, folder:
 
 def place_of(song: PlannedSong, system: System, folder: Path) -> Path:
     """Where a mix made here lies, without its suffix."""
-    parts = [clean_file_name(part) for part in song.name.split("/")]
-    return folder.joinpath(clean_file_name(system.name), *parts)
+    return folder.joinpath(file_name(system.name), *map(file_name, song.name.split("/")))
+
+
+def file_name(text: str) -> str:
+    """A name as one path component; one that had to be changed gets a mark that keeps it apart."""
+    cleaned = clean_file_name(text)
+    if cleaned == text:
+        return text
+    return f"{cleaned} {hashlib.sha256(text.encode('utf-8', 'surrogateescape')).hexdigest()[:8]}"
 
 
 def mix_own(song: PlannedSong, system: System, request: EvalRequest, folder: Path) -> MixResult:
@@ -63,11 +71,10 @@ def make_baseline(
     stems: Sequence[Sound],
     reference_TC: Sound | None,
     sample_rate: int,
-    store: SoundStore,
 ) -> tuple[Sound, Path | None]:
     """A baseline as a sound, and the 32-bit float file it is kept in, if results are kept."""
     length = max((len(stem_TC) for stem_TC in stems), default=0)
-    sound_TC = store.empty(length)
+    sound_TC = empty_sound(length)
     position = 0
     for block_TC in render_baseline(
         system.name, stems, sample_rate, seed=request.seed, song=song.name, reference_TC=reference_TC

@@ -75,6 +75,7 @@ def plan_evaluation(request: EvalRequest) -> EvalPlan:
         check_place(request.parts, "--parts")
     pairs = _pairs(request)
     songs, systems = _finished_mixes(request, pairs) if pairs else _library(request)
+    _check_names(systems)
     _check_out(request, songs)
     labels = read_labels(request.labels) if request.labels is not None else {}
     unknown = sorted(labels.keys() - {song.name for song in songs})
@@ -83,6 +84,15 @@ def plan_evaluation(request: EvalRequest) -> EvalPlan:
         raise SettingsError(message, code="E423", hint=f'the songs are called like "{songs[0].name}".')
     labelled = tuple(replace(song, labels=labels.get(song.name, {})) for song in songs)
     return EvalPlan(songs=labelled, systems=systems, notices=_form_notices(request, pairs))
+
+
+def _check_names(systems: tuple[System, ...]) -> None:
+    """Raise UsageError E217 where two systems, or one and the reference, would be told by one name."""
+    names = ["reference", *(system.name for system in systems)]
+    for name in names:
+        if names.count(name) > 1:
+            message = f'two of what is compared are called "{name}".'
+            raise UsageError(message, code="E217", hint="--system NAME=FOLDER with another name.")
 
 
 def _check_out(request: EvalRequest, songs: list[PlannedSong]) -> None:
@@ -97,8 +107,15 @@ def _check_out(request: EvalRequest, songs: list[PlannedSong]) -> None:
 def _form_notices(request: EvalRequest, pairs: Mapping[str, tuple[Path, Path]]) -> tuple[Notice, ...]:
     if not pairs:
         return ()
+    where = display_name(request.library)
     message = f"{len(pairs)} finished mixes are compared with their references; nothing is mixed."
-    return (Notice("I361", message, display_name(request.library)),)
+    notices = [Notice("I361", message, where)]
+    paired = {mix for mix, _ in pairs.values()}
+    alone = [path for path in audio_below(request.library) if path not in paired]
+    if alone:
+        names = ", ".join(f'"{display_name(path)}"' for path in alone[:3]) + (", …" if len(alone) > 3 else "")
+        notices.append(Notice("W367", f"without a reference of the same name, so left out: {names}.", where))
+    return tuple(notices)
 
 
 def _pairs(request: EvalRequest) -> dict[str, tuple[Path, Path]]:
@@ -214,4 +231,5 @@ def read_labels(path: Path) -> dict[str, dict[str, str]]:
     return {
         row["song"]: {key: text for key, text in row.items() if key and key != "song" and text}
         for row in rows
+        if row["song"]
     }

@@ -8,11 +8,14 @@ from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from mixcli.audio.files import display_name
 from mixcli.errors import MixcliError
+from mixcli.evaluation.own_mixes import mixes_folder
 from mixcli.evaluation.plan import EvalPlan, PlannedSong
 from mixcli.evaluation.request import EvalRequest, System
 from mixcli.evaluation.score_song import score_song
@@ -42,10 +45,16 @@ def run_evaluation(plan: EvalPlan, request: EvalRequest, *, workers: int) -> Ite
     A failure of one system costs its scores, one of a song the song's; both are in the document. Each worker
     is a process of its own: when one is killed, its song is tried once more in a new one.
     """
-    if min(workers, len(plan.songs)) <= 1:
+    with mixes_folder(request) as folder:
+        if min(workers, len(plan.songs)) > 1:
+            yield from run_workers(plan, request, folder, workers=workers)
+            return
         for index, song in enumerate(plan.songs):
-            yield score_one(index, song, plan.systems, request)
-        return
+            yield score_one(index, song, plan.systems, request, folder)
+
+
+def run_workers(plan: EvalPlan, request: EvalRequest, folder: Path, *, workers: int) -> Iterator[SongScores]:
+    """Score the songs in several processes."""
     waiting = deque(range(len(plan.songs)))
     tries: Counter[int] = Counter()
     with killed_when_left():
@@ -55,7 +64,14 @@ def run_evaluation(plan: EvalPlan, request: EvalRequest, *, workers: int) -> Ite
             while free and waiting:
                 worker, index = free.pop(), waiting.popleft()
                 tries[index] += 1
-                future = worker.submit(score_one, index, plan.songs[index], plan.systems, request)
+                song = plan.songs[index]
+                try:
+                    future = worker.submit(score_one, index, song, plan.systems, request, folder)
+                except BrokenProcessPool:  # killed while it had nothing to do
+                    worker, tries[index] = new_worker(), tries[index] - 1
+                    waiting.appendleft(index)
+                    free.append(worker)
+                    continue
                 lanes[future] = (worker, index)
             done, _ = wait(lanes, timeout=LOOK_EVERY_S, return_when=FIRST_COMPLETED)
             for future in done:
@@ -76,15 +92,20 @@ def run_evaluation(plan: EvalPlan, request: EvalRequest, *, workers: int) -> Ite
             worker.shutdown()
 
 
-def score_one(index: int, song: PlannedSong, systems: tuple[System, ...], request: EvalRequest) -> SongScores:
+def score_one(
+    index: int, song: PlannedSong, systems: tuple[System, ...], request: EvalRequest, folder: Path
+) -> SongScores:
     """One song's scores, whatever happens in it."""
     try:
         if song.failure is not None:
-            raise song.failure
-        document, traces = score_song(song, systems, request)
+            raise copy(song.failure)
+        document, traces = score_song(song, systems, request, folder)
         return SongScores(index=index, document=document, tracebacks=traces)
     except MixcliError as error:
         return SongScores(index=index, document=failed_song(song, error_document(error)))
+    except MemoryError:
+        out_of_memory = {"code": "E602", "message": "out of memory.", "hint": "-j 1 takes the least memory."}
+        return SongScores(index=index, document=failed_song(song, out_of_memory))
     except Exception:  # a bug must cost one song, not the night
         bug = {"code": "E100", "message": "unexpected error, a bug", "hint": None}
         trace = traceback.format_exc()

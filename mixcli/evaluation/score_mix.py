@@ -7,7 +7,7 @@ from typing import Any
 from mixcli.errors import Notice
 from mixcli.evaluation.describe import Description, compare_sounds, describe_sound, values_alone
 from mixcli.evaluation.material import ReferenceSide, SongMaterial, match_level
-from mixcli.evaluation.sounds import Sound, SoundStore
+from mixcli.evaluation.sounds import Sound, empty_sound
 from mixcli.measures.alignment import Alignment, apply_alignment, estimate_alignment
 from mixcli.measures.artefacts import Artefact, artefact_shares, find_artefacts
 from mixcli.measures.balance import compare_levels
@@ -26,21 +26,23 @@ LENGTHS_DIFFER_S = 1.0  # from here on it is said that a part is not compared
 SIGNIFICANT = 6  # digits kept; sums in float32 hang on where in memory they lie from the seventh on
 
 
-def score_mix(mix_TC: Sound, material: SongMaterial, store: SoundStore) -> dict[str, Any]:
+def score_mix(mix_TC: Sound, material: SongMaterial) -> dict[str, Any]:
     """Alignment, level, values, curves and artefacts of a mix, [T, 2], as plain data; numbers or null."""
     rate = material.sample_rate
     reference_TC = material.reference_TC
     alignment = None if reference_TC is None else find_alignment(mix_TC, reference_TC, rate)
-    n_samples = len(mix_TC) if reference_TC is None else min(len(mix_TC), len(reference_TC))
-    aligned_TC = store.empty(n_samples)
-    apply_alignment(mix_TC, alignment or Alignment(0, False, False, 0.0), aligned_TC)
-    matched_TC = store.empty(n_samples)
+    shift = alignment or Alignment(0, False, False, 0.0)
+    start, stop = common_span(len(mix_TC), None if reference_TC is None else len(reference_TC), shift)
+    placed_TC = empty_sound(stop)  # on the reference's time
+    apply_alignment(mix_TC, shift, placed_TC)
+    aligned_TC = placed_TC[start:]
+    matched_TC = empty_sound(stop - start)
     lufs = match_level(aligned_TC, rate, matched_TC)
-    side = material.reference_over(n_samples)
+    side = material.reference_over(start, stop)
     mix = describe_sound(matched_TC, rate, like=None if side is None else side.description)
     delivery = describe_delivery(mix_TC, rate)
     levels_db_S = material.levels(mix)
-    heard_TC = in_time_with_stems(mix_TC, aligned_TC, material)
+    heard_TC = in_time_with_stems(mix_TC, placed_TC, material)
     values, found = score_alone(heard_TC, mix, delivery, material)
     if side is not None and material.reference_delivery is not None:
         values |= compare_sounds(mix, side.description)
@@ -93,6 +95,14 @@ def told(code: str, message: str) -> dict[str, Any]:
     return notice_document(Notice(code, message))
 
 
+def common_span(n_mix: int, n_reference: int | None, shift: Alignment) -> tuple[int, int]:
+    """First sample, and the one after the last, of the reference's time that the aligned mix has too."""
+    if n_reference is None:
+        return 0, n_mix
+    start = min(max(shift.delay_samples, 0), n_reference)
+    return start, max(min(n_reference, n_mix + shift.delay_samples), start)
+
+
 def find_alignment(mix_TC: Sound, reference_TC: Sound, sample_rate: int) -> Alignment:
     """How a mix lies to its reference: within 50 ms, or within 1 s if a lag stands out more plainly there."""
     near = estimate_alignment(mix_TC, reference_TC, sample_rate)
@@ -117,7 +127,7 @@ def score_reference(material: SongMaterial) -> dict[str, Any]:
     reference_TC, delivery = material.reference_TC, material.reference_delivery
     if reference_TC is None or delivery is None:
         raise ValueError("this song has no reference")
-    side = material.reference_over(len(reference_TC))
+    side = material.reference_over(0, len(reference_TC))
     assert side is not None
     values, found = score_alone(reference_TC, side.description, delivery, material)
     return {

@@ -2,7 +2,9 @@
 
 import traceback
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import suppress
+from copy import copy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +15,15 @@ from mixcli.evaluation.cache import (
     read_cache,
     score_fingerprint,
     song_fingerprint,
+    stamp,
     write_cache,
 )
 from mixcli.evaluation.material import SongMaterial, StemSounds, read_parts, read_stems, without_stems
-from mixcli.evaluation.own_mixes import make_baseline, mix_own, mix_request, mixes_folder
+from mixcli.evaluation.own_mixes import make_baseline, mix_own, mix_request
 from mixcli.evaluation.plan import PlannedSong
 from mixcli.evaluation.request import EvalRequest, System
 from mixcli.evaluation.score_mix import score_mix, score_reference
-from mixcli.evaluation.sounds import Sound, SoundStore
+from mixcli.evaluation.sounds import Sound, read_sound
 from mixcli.mixing.result import error_document, notice_document
 from mixcli.songs.discovery import read_song
 from mixcli.songs.faults import apply_survey
@@ -33,59 +36,54 @@ ORACLE = "oracle"  # the baseline that needs a reference
 
 
 def score_song(
-    planned: PlannedSong, systems: tuple[System, ...], request: EvalRequest
+    planned: PlannedSong, systems: tuple[System, ...], request: EvalRequest, folder: Path
 ) -> tuple[Document, tuple[str, ...]]:
     """The song's part of the document, and tracebacks of bugs in single systems.
 
-    What was scored before from the same files and settings is taken from `out`. Raises MixcliError for what
-    stops the whole song: a reference that cannot be read.
+    Mixes that are made go into `folder`. What was scored before from the same files and settings is taken
+    from `out`. Raises MixcliError for what stops the whole song: a reference that cannot be read.
     """
     path = cache_path(planned, request)
     fingerprint = song_fingerprint(planned, request)
-    with ExitStack() as stack:
-        folder = stack.enter_context(mixes_folder(request))
-        prints = {system.name: fingerprint_of(planned, system, request, folder) for system in systems}
-        kept = read_cache(path, fingerprint)
-        done = still_good(kept, prints)
-        if kept and kept["song"]["reference"] is None:
-            systems = tuple(system for system in systems if system.name != ORACLE)
-        if kept and all(system.name in done for system in systems):
-            return song_document(planned, kept["song"], systems, done), ()
-        desk = SongDesk(stack.enter_context(SoundStore()), planned, request, folder)
-        if desk.material.reference_TC is None:  # nothing for it to know
-            systems = tuple(system for system in systems if system.name != ORACLE)
-        traces: list[str] = []
-        for system in systems:
-            if system.name not in done:
-                done[system.name] = desk.score(system, traces)
-        content = desk.document()
+    prints = {system.name: fingerprint_of(planned, system, request, folder) for system in systems}
+    kept = read_cache(path, fingerprint)
+    done = still_good(kept, prints)
+    if kept and kept["song"]["reference"] is None:
+        systems = tuple(system for system in systems if system.name != ORACLE)
+    if kept and all(system.name in done for system in systems):
+        return song_document(planned, kept["song"], systems, done), ()
+    desk = SongDesk(planned, request, folder)
+    if desk.material.reference_TC is None:  # nothing for it to know
+        systems = tuple(system for system in systems if system.name != ORACLE)
+    traces: list[str] = []
+    for system in systems:
+        if system.name not in done:
+            done[system.name] = desk.score(system, traces)
+    content = desk.document()
     scored = {name: score for name, score in done.items() if score["status"] == "ok"}
-    write_cache(path, fingerprint, {"song": content, "prints": prints, "scores": scored})
+    files = {name: stamp(Path(score["file"])) for name, score in scored.items() if score["file"]}
+    write_cache(path, fingerprint, {"song": content, "prints": prints, "files": files, "scores": scored})
     return song_document(planned, content, systems, done), tuple(traces)
 
 
 class SongDesk:
     """One song opened for scoring: its stems, its reference, and what was noticed on the way."""
 
-    def __init__(self, store: SoundStore, planned: PlannedSong, request: EvalRequest, folder: Path) -> None:
-        self._store, self._planned, self._request, self._folder = store, planned, request, folder
+    def __init__(self, planned: PlannedSong, request: EvalRequest, folder: Path) -> None:
+        self._planned, self._request, self._folder = planned, request, folder
         self._notices: list[Notice] = []
+        self._reference = planned.reference
         song = self._open_song()
-        self._reference = planned.reference or (None if song is None else song.reference)
-        self._song = song
         reference_TC, rate = None, None
         if self._reference is not None:
-            reference_TC, rate = store.read(self._reference, None)
+            reference_TC, rate = read_sound(self._reference, None)
         else:
             self._notices.append(Notice("W362", "no reference mix: only what needs none is measured."))
         if rate is None:
             rate = most_common_rate(song.stems) if song is not None else self._rate_of_mixes()
+        stems = None if song is None else self._read_stems(song, rate)
         self.material = SongMaterial(
-            store,
-            rate,
-            reference_TC=reference_TC,
-            stems=self._read_stems(song, rate),
-            parts=read_parts(store, planned, rate),
+            rate, reference_TC=reference_TC, stems=stems, parts=self._read_parts(stems, rate)
         )
 
     def score(self, system: System, traces: list[str]) -> Document:
@@ -95,9 +93,11 @@ class SongDesk:
         bare |= {"values": {}, "curves": {}, "artefacts": [], "warnings": [], "excerpts": []}
         try:
             mix_TC, file = self._mix_of(system)
-            scores = score_mix(mix_TC, self.material, self._store)
+            scores = score_mix(mix_TC, self.material)
         except MixcliError as error:
             return {**bare, "error": error_document(error)}
+        except MemoryError:
+            raise
         except Exception:  # a bug must cost one score, not the night
             traces.append(traceback.format_exc())
             bug = {"code": "E100", "message": "unexpected error, a bug", "hint": None}
@@ -124,46 +124,58 @@ class SongDesk:
         """The stems that are mixed: what content shows to be no stem is left out, as in `mix`."""
         if self._planned.folder is None:
             return None
+        discovery = self._request.discovery
         try:
-            song = read_song(self._planned.folder, self._request.discovery)
+            # the mix beside broken stems is wanted too, so broken ones are refused after it was found
+            tolerant = read_song(self._planned.folder, replace(discovery, skip_bad=True))
+            self._reference = self._reference or tolerant.reference
+            song = read_song(self._planned.folder, discovery)
+            rate = most_common_rate(song.stems)
             survey = survey_song(
-                song,
-                most_common_rate(song.stems),
-                skip_bad=self._request.discovery.skip_bad,
-                repair=self._request.repair,
-                threads=1,
+                song, rate, skip_bad=discovery.skip_bad, repair=self._request.repair, threads=1
             )
             return apply_survey(song, survey)[0]
         except MixcliError as error:
             self._notices.append(without_stems(error, self._planned))
             return None
 
-    def _read_stems(self, song: Song | None, sample_rate: int) -> StemSounds | None:
-        if song is None:
+    def _read_stems(self, song: Song, sample_rate: int) -> StemSounds:
+        return read_stems(song, sample_rate, repair=self._request.repair)
+
+    def _read_parts(self, stems: StemSounds | None, sample_rate: int) -> StemSounds | None:
+        """What the balance is measured on; without readable parts there is none."""
+        if self._planned.parts is None:
+            return stems
+        try:
+            return read_parts(self._planned, sample_rate)
+        except SongError as error:
+            message = f"no balance, since a part cannot be read: {error.message}"
+            self._notices.append(Notice("W366", message, display_name(self._planned.parts)))
             return None
-        return read_stems(self._store, song, sample_rate, repair=self._request.repair)
 
     def _rate_of_mixes(self) -> int:
-        rates = [read_info(path).sample_rate for path in self._planned.mixes.values()]
-        return rates[0] if rates else 44_100
+        for path in self._planned.mixes.values():
+            with suppress(SongError):
+                return read_info(path).sample_rate
+        return 44_100
 
     def _mix_of(self, system: System) -> tuple[Sound, Path | None]:
         """A system's mix as a sound, and the file it lies in if it will stay there."""
         planned, request = self._planned, self._request
         if system.kind == "given":
             if system.name in planned.missing:
-                raise planned.missing[system.name]
+                raise copy(planned.missing[system.name])  # a stored one would keep all that is open here
             return self._given_mix(planned.mixes[system.name])
         elif system.is_mixed:
             file = mix_own(planned, system, request, self._folder).paths.audio
         else:
             return self._baseline(system)
-        sound_TC, _ = self._store.read(file, self.material.sample_rate)
+        sound_TC, _ = read_sound(file, self.material.sample_rate)
         return sound_TC, file if request.out is not None else None
 
     def _given_mix(self, file: Path) -> tuple[Sound, Path]:
         try:
-            return self._store.read(file, self.material.sample_rate)[0], file
+            return read_sound(file, self.material.sample_rate)[0], file
         except SongError as error:  # its hint is about stems
             raise SongError(error.message, code=error.code, hint="mend the file, or take it away.") from error
 
@@ -178,7 +190,6 @@ class SongDesk:
             stems.sounds,
             self.material.reference_TC,
             self.material.sample_rate,
-            self._store,
         )
 
 
@@ -194,7 +205,7 @@ def still_good(kept: Mapping[str, Any], prints: Mapping[str, str]) -> dict[str, 
         name: kept["scores"][name]
         for name, fingerprint in prints.items()
         if kept and name in kept["scores"] and kept["prints"].get(name) == fingerprint
-        if (file := kept["scores"][name]["file"]) is None or Path(file).is_file()
+        if (file := kept["scores"][name]["file"]) is None or kept["files"].get(name) == stamp(Path(file))
     }
 
 

@@ -2,10 +2,7 @@
 
 import os
 import tempfile
-from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,61 +18,48 @@ BLOCK = 65_536  # samples read or written at a time
 Sound = NDArray[np.float32]
 
 
-class SoundStore:
-    """Stereo arrays [T, 2] of float32 in nameless temporary files, which go when the store is closed.
+def empty_sound(n_samples: int) -> Sound:
+    """Room for a stereo sound, [n_samples, 2], filled with zeros; its nameless file goes with the array.
 
-    Mono is doubled. Raises OutputError E502 when the disk for temporary files is full.
+    Raises OutputError E502 when the disk for temporary files is full.
     """
-
-    def __init__(self) -> None:
-        self._open = ExitStack()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._open.close()
-
-    def empty(self, n_samples: int) -> Sound:
-        """Room for a sound, [n_samples, 2]; filled with zeros."""
-        if n_samples == 0:
-            return np.zeros((0, 2), np.float32)
-        try:
-            file = tempfile.TemporaryFile(prefix="mixcli-")  # noqa: SIM115  # closed with the store
-            self._open.enter_context(file)
+    if n_samples == 0:
+        return np.zeros((0, 2), np.float32)
+    try:
+        with tempfile.TemporaryFile(prefix="mixcli-") as file:
             if hasattr(os, "posix_fallocate"):  # a full disk is an error here, not a signal later
                 os.posix_fallocate(file.fileno(), 0, n_samples * 8)
-        except OSError as error:
-            raise output_error(Path(tempfile.gettempdir()), error) from error
-        return np.memmap(file, np.float32, "w+", shape=(n_samples, 2))
+            return np.memmap(file, np.float32, "w+", shape=(n_samples, 2))
+    except OSError as error:
+        raise output_error(Path(tempfile.gettempdir()), error) from error
 
-    def read(self, path: Path, sample_rate: int | None) -> tuple[Sound, int]:
-        """A file's samples at a rate (its own, if None), and that rate. Raises SongError."""
-        info = read_info(path)
-        check_channels(info, downmix=False)
-        rate = sample_rate or info.sample_rate
-        sound_TC = self.empty(-(-info.n_samples * rate // info.sample_rate))
-        position = 0
-        with AudioReader(info) as reader:
-            resampler = StreamResampler(info.sample_rate, rate, reader.n_channels)
-            while True:
-                block_TC = reader.read(BLOCK)
-                out_TC = resampler.push(block_TC, last=len(block_TC) == 0)
-                sound_TC[position : position + len(out_TC)] = out_TC
-                position += len(out_TC)
-                if len(block_TC) == 0:
-                    return sound_TC[:position], rate
 
-    def read_stem(self, stem: Stem, sample_rate: int, *, repair: bool = False) -> Sound:
-        """A stem as `mix` hears it before the console: pairs joined, start times kept, mono doubled."""
-        with StemReader(stem, sample_rate, repair=repair) as reader:
-            sound_TC = self.empty(reader.n_samples)
-            for start in range(0, reader.n_samples, BLOCK):
-                stop = min(start + BLOCK, reader.n_samples)
-                sound_TC[start:stop] = reader.read(stop - start)
-        return sound_TC
+def read_sound(path: Path, sample_rate: int | None) -> tuple[Sound, int]:
+    """A file's samples at a rate (its own, if None), and that rate; mono is doubled. Raises SongError."""
+    info = read_info(path)
+    check_channels(info, downmix=False)
+    rate = sample_rate or info.sample_rate
+    sound_TC = empty_sound(-(-info.n_samples * rate // info.sample_rate))
+    position = 0
+    with AudioReader(info) as reader:
+        resampler = StreamResampler(info.sample_rate, rate, reader.n_channels)
+        while True:
+            block_TC = reader.read(BLOCK)
+            out_TC = resampler.push(block_TC, last=len(block_TC) == 0)
+            sound_TC[position : position + len(out_TC)] = out_TC
+            position += len(out_TC)
+            if len(block_TC) == 0:
+                return sound_TC[:position], rate
+
+
+def read_stem_sound(stem: Stem, sample_rate: int, *, repair: bool = False) -> Sound:
+    """A stem as `mix` hears it before the console: pairs joined, start times kept, mono doubled."""
+    with StemReader(stem, sample_rate, repair=repair) as reader:
+        sound_TC = empty_sound(reader.n_samples)
+        for start in range(0, reader.n_samples, BLOCK):
+            stop = min(start + BLOCK, reader.n_samples)
+            sound_TC[start:stop] = reader.read(stop - start)
+    return sound_TC
 
 
 def scale(sound_TC: Sound, gain: float, out_TC: Sound) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from mixcli.errors import SongError
-from mixcli.evaluation.sounds import Sound, SoundStore
+from mixcli.evaluation.sounds import Sound, empty_sound, read_sound
 from mixcli.measures.alignment import Alignment, apply_alignment
 from mixcli.reporting.excerpts import excerpt_span, flac_data_uri, matched_gains
 
@@ -33,16 +33,13 @@ def cut_stretches(
         return {}
     rate = int(song["sample_rate"])
     leader = REFERENCE if REFERENCE in sources else next(iter(wanted))
-    with SoundStore() as store:
-        path, alignment = sources[leader]
-        leading_TC = _aligned(store, path, alignment, rate, None)
-        start, stop = excerpt_span(leading_TC, rate, seconds)
-        cuts = {leader: np.array(leading_TC[start:stop])} if leader in wanted else {}
+    path, alignment = sources[leader]
+    leading_TC = _aligned(path, alignment, rate, None)
+    start, stop = excerpt_span(leading_TC, rate, seconds)
+    cuts = {leader: np.array(leading_TC[start:stop])} if leader in wanted else {}
     for name, (path, alignment) in wanted.items():
-        if name in cuts:
-            continue
-        with SoundStore() as store:
-            cuts[name] = np.array(_aligned(store, path, alignment, rate, stop)[start:stop])  # all as long
+        if name not in cuts:
+            cuts[name] = np.array(_aligned(path, alignment, rate, stop)[start:stop])  # all as long
     gains_db = matched_gains(cuts, rate, level_lufs=level_lufs)
     return {name: flac_data_uri(cut_TC, rate, gain_db=gains_db[name]) for name, cut_TC in cuts.items()}
 
@@ -63,13 +60,11 @@ def stretch_sources(song: Mapping[str, Any]) -> dict[str, tuple[Path, Alignment]
     return sources
 
 
-def _aligned(
-    store: SoundStore, path: Path, alignment: Alignment, sample_rate: int, n_samples: int | None
-) -> Sound:
+def _aligned(path: Path, alignment: Alignment, sample_rate: int, n_samples: int | None) -> Sound:
     if not path.is_file():
         hint = "run the evaluation again in the folder it was run in."
         raise SongError(f'"{path}" is not there any more.', code="E363", hint=hint)
-    sound_TC, _ = store.read(path, sample_rate)
-    aligned_TC = store.empty(len(sound_TC) if n_samples is None else n_samples)
+    sound_TC, _ = read_sound(path, sample_rate)
+    aligned_TC = empty_sound(len(sound_TC) if n_samples is None else n_samples)
     apply_alignment(sound_TC, alignment, aligned_TC)
     return aligned_TC
