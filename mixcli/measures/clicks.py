@@ -24,16 +24,15 @@ LevelledStem = tuple[NDArray[np.float32], float]  # [T, 2], and its root mean sq
 
 CHUNK_SAMPLES = 2048 * HOP  # bounds work memory
 LONE_MIN = 2.5  # times higher than all else in its 12 ms: the noise of an attack has many peaks, a click one
-STEMS_RATIO = 2.2  # the mix's pulse may be so many times a stem's own: equalisers, compressors, other stems
+STEMS_RATIO = 3.0  # the mix's pulse may be so many times a stem's own: equalisers, compressors, other stems
 STEM_WINDOW_S = 0.002  # either side of the stems' time: delays of single stems, group delays of filters
 EDGE_S = 0.005  # an excerpt's first and last samples are cut, not joined
 UNSURE_WINDOW_S = (-0.005, 0.025)  # where the delay between mix and stems is not known
 MAX_CANDIDATES = 4  # looked for in every single stem, per second, strongest first: bounds the work
 # Without stems a pulse has to be a click beyond doubt: no note starts with it, it is stronger than the music,
-# and either nearly half of all bins speak in it or it stands far out of its frame and of its 70 ms.
-BLIND_PEAK_MIN, BLIND_LONE_MIN, BLIND_SALIENCE_MIN = 1.4, 2.0, 1.5
-BLIND_COHERENCE_MIN = 0.45
-PLAIN_LONE_MIN, PLAIN_SALIENCE_MIN = 12.0, 6.0
+# nearly half of all bins speak in it, and it stands out of its frame and of its 70 ms.
+BLIND_PEAK_MIN, BLIND_COHERENCE_MIN = 1.6, 0.45
+BLIND_LONE_MIN, BLIND_SALIENCE_MIN = 2.0, 1.5
 ATTACK_SAMPLES = 512  # before and after a pulse
 ATTACK_BANDS_HZ = ((250.0, 1_000.0), (1_000.0, 4_000.0), (4_000.0, 16_000.0))
 # A note's attack leaves this many times the energy in a band behind; a click does not.
@@ -76,11 +75,9 @@ def find_clicks(
 
 def _stands_alone(pulses: Pulses) -> NDArray[np.bool_]:
     """Which pulses are clicks by themselves, [M]."""
-    salience_M = salience(pulses.peak_M)
-    alone_M = (pulses.peak_M >= BLIND_PEAK_MIN) & (pulses.lone_M >= BLIND_LONE_MIN)
-    alone_M &= salience_M >= BLIND_SALIENCE_MIN
-    plain_M = (pulses.lone_M >= PLAIN_LONE_MIN) & (salience_M >= PLAIN_SALIENCE_MIN)
-    return np.asarray(alone_M & (plain_M | (pulses.coherence_M >= BLIND_COHERENCE_MIN)))
+    strong_M = (pulses.peak_M >= BLIND_PEAK_MIN) & (pulses.coherence_M >= BLIND_COHERENCE_MIN)
+    alone_M = (pulses.lone_M >= BLIND_LONE_MIN) & (salience(pulses.peak_M) >= BLIND_SALIENCE_MIN)
+    return np.asarray(strong_M & alone_M)
 
 
 def _without_stem(
