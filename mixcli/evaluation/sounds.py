@@ -14,17 +14,18 @@ from mixcli.songs.song import Stem
 from mixcli.songs.stem_reader import StemReader
 
 BLOCK = 65_536  # samples read or written at a time
+SHORT_SAMPLES = 1_500_000  # 12 MB, 34 s at 44.1 kHz; files for less cost more than they save
 
 Sound = NDArray[np.float32]
 
 
 def empty_sound(n_samples: int) -> Sound:
-    """Room for a stereo sound, [n_samples, 2], filled with zeros; its nameless file goes with the array.
+    """Room for a stereo sound, [n_samples, 2], filled with zeros: in memory if short, else in a file.
 
-    Raises OutputError E502 when the disk for temporary files is full.
+    The file has no name and goes with the array. Raises OutputError E502 when there is no room for it.
     """
-    if n_samples == 0:
-        return np.zeros((0, 2), np.float32)
+    if n_samples <= SHORT_SAMPLES:
+        return np.zeros((n_samples, 2), np.float32)
     try:
         with tempfile.TemporaryFile(prefix="mixcli-") as file:
             if hasattr(os, "posix_fallocate"):  # a full disk is an error here, not a signal later
