@@ -1,137 +1,166 @@
-"""`mixcli batch`: every song of a library."""
+"""`mixcli batch`: every song of a library, unattended."""
 
 import sys
-from collections import Counter
+from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from mixcli.cli.options import OUTPUT, MixOptions
+from mixcli.cli.batch_options import BatchOptions, BatchOut, Libraries
 from mixcli.cli.progress import song_progress
-from mixcli.cli.show import line, loudness_lines, path_line, result_line, show_error, show_notices
+from mixcli.cli.show import line, show_error
 from mixcli.cli.spelled_out import spell_out_options
-from mixcli.errors import UsageError
+from mixcli.cli.stopping import StopRequest
+from mixcli.errors import Interrupted, OutputError
 
 if TYPE_CHECKING:
-    from mixcli.batching.run import PlannedSong
-    from mixcli.mixing.request import Progress
-    from mixcli.mixing.result import MixFailure, MixResult
+    from mixcli.batching.manifest import Manifest
+    from mixcli.batching.places import FoundSong
+    from mixcli.batching.plan import BatchPlan
+    from mixcli.batching.request import BatchRequest
+    from mixcli.batching.run import BatchRun
 
 SOME_FAILED = 10
-
-LibraryFolder = Annotated[
-    Path,
-    typer.Argument(metavar="LIBRARY", help="A folder with songs somewhere below it.", show_default=False),
-]
-BatchOut = Annotated[
-    Path,
-    typer.Option(
-        "-o", "--out", metavar="DIR", help="Where the mixes go; folders are kept.", rich_help_panel=OUTPUT
-    ),
-]
+STOPPED_EARLY = 75  # EX_TEMPFAIL: schedulers try again
 
 
 @spell_out_options
 def batch(
-    context: typer.Context, library: LibraryFolder, out: BatchOut = Path("mixes"), *, options: MixOptions
+    context: typer.Context, library: Libraries, out: BatchOut = Path("mixes"), *, options: BatchOptions
 ) -> None:
-    """Mix every song below a folder, one after the other.
+    """Mix every song below a folder, several at a time.
 
-    A song is a folder with at least two stems. The options are those of mix, and hold for every song.
+    A song is a folder with at least two stems. The options of mix hold for every song.
 
-    Mixes whose stems and settings have not changed are skipped. A song that fails is reported.
+    Mixes whose stems and settings have not changed are skipped. A song that fails is reported, and costs only
+    itself. The output folder keeps a manifest, a summary and a page of all songs.
 
     The same command again does what is left.
     """
-    if options.recipe is not None:
-        raise UsageError("--recipe belongs to one song.", code="E208", hint="mixcli mix SONG --recipe FILE")
-    from mixcli.batching.run import plan_batch, run_batch
-    from mixcli.cli.request import build_request
+    from mixcli.batching.manifest import NAME, Manifest
+    from mixcli.batching.plan import find_batch
+    from mixcli.batching.run import BatchRun
+    from mixcli.cli.batch_progress import kind_of
+    from mixcli.cli.batch_request import build_batch, jobs_asked
+    from mixcli.cli.batch_show import show_plan
+    from mixcli.mixing.folder_lock import FolderLock
 
-    request = build_request(library, out, options, if_exists="skip")
-    songs = plan_batch(library, out, request)
-    if [song.relative for song in songs] == ["."] and options.quiet < 2:
-        line(f'warning[W306]: "{songs[0].label}" is one song; mixing it.')
+    stop: StopRequest = context.obj
+    request, listed = build_batch(library, out, options)
+    kind = kind_of(options)
+    found = find_batch(request, listed)
     if options.dry_run:
-        for song in songs:
-            result_line(song.label)
+        show_plan(make_plan(request, found, Manifest(out / NAME), options, stop), request, options)
         return
-    tally = Tally(wants_documents=options.json)
-    show = {"quiet": options.quiet, "verbose": options.verbose}
-    with song_progress(context.obj, **show, n_songs=len(songs)) as progress:
-
-        def announce(index: int, song: "PlannedSong") -> "Progress":
-            progress.begin(index, song.label)
-            if options.verbose and not options.quiet:
-                line(f"[{index + 1}/{len(songs)}] {song.label}")
-            return progress.show
-
-        for index, outcome in enumerate(run_batch(songs, announce)):
-            tally.add(outcome)
-            show_outcome(songs[index].label, outcome, options, log=out / "batch.log")
-    finish(tally, options)
+    with FolderLock(out, "mixcli batch"):
+        manifest = Manifest(out / NAME)
+        plan = make_plan(request, found, manifest, options, stop)
+        if [song.relative for song in found] == ["."] and options.quiet < 2 and kind != "json":
+            line(f'warning[W306]: "{plan.songs[0].label}" is one song; mixing it.')
+        jobs = jobs_asked(options.jobs, plan)
+        check_disk(plan, request, jobs)
+        with manifest:
+            run = BatchRun(plan, request, manifest, jobs=jobs)
+            code = mix_all(run, options, kind, stop)
+    if code:
+        raise typer.Exit(code)
 
 
-class Tally:
-    """What a batch keeps of its songs: counts, and the documents that --json prints at the end."""
+def make_plan(
+    request: "BatchRequest",
+    found: "list[FoundSong]",
+    manifest: "Manifest",
+    options: BatchOptions,
+    stop: StopRequest,
+) -> "BatchPlan":
+    """The plan of all songs, with a bar where it takes long."""
+    from mixcli.batching.plan import plan_batch
 
-    def __init__(self, *, wants_documents: bool) -> None:
-        self.counts: Counter[str] = Counter()
-        self.documents: list[dict[str, Any]] | None = [] if wants_documents else None
+    if manifest.n_damaged and options.quiet < 2:
+        n, path = manifest.n_damaged, manifest.path
+        line(
+            f"warning[W371]: {n} damaged line{'s' * (n != 1)} in {path} {'are' if n != 1 else 'is'} ignored."
+        )
+    with song_progress(stop, quiet=options.quiet, verbose=options.verbose) as shown:
 
-    def add(self, outcome: "MixResult | MixFailure") -> None:
-        """Count a song."""
-        from mixcli.mixing.result import MixFailure, failure_document, result_document
+        def on_song(done: int, total: int) -> None:
+            stop.check()
+            shown.count("Planning", done, total, "")
 
-        self.counts["failed" if isinstance(outcome, MixFailure) else outcome.status] += 1
-        if self.documents is not None:
-            self.documents.append(
-                failure_document(outcome) if isinstance(outcome, MixFailure) else result_document(outcome)
-            )
-
-
-def show_outcome(relative: str, outcome: "MixResult | MixFailure", options: MixOptions, *, log: Path) -> None:
-    """One song's line: its path on stdout when made, its failure on stderr; tracebacks go to the log."""
-    from mixcli.mixing.result import MixFailure
-
-    if isinstance(outcome, MixFailure):
-        if outcome.error is not None:
-            show_error(outcome.error, quiet=options.quiet, prefix=f"{relative}: ")
-        else:
-            log.parent.mkdir(parents=True, exist_ok=True)
-            with log.open("a", encoding="utf-8", errors="backslashreplace") as file:
-                file.write(f"{relative}\n{outcome.traceback}\n")
-            line(f"{relative}: error[E100]: a bug in mixcli; the traceback is in {log}")
-        return
-    show_notices(outcome.notices, quiet=options.quiet or 1, verbose=options.verbose, prefix=f"{relative}: ")
-    if outcome.status == "skipped":
-        if options.verbose:
-            line(f"{relative}: up to date")
-        return
-    if not options.quiet:
-        line(f"{relative}: {'; '.join(loudness_lines(outcome))}")
-    if not options.json:
-        path_line(outcome.paths.audio)
+        return plan_batch(request, found, manifest, on_song=on_song)
 
 
-def finish(tally: Tally, options: MixOptions) -> None:
-    """The counts, the JSON document, and exit code 10 when a song failed."""
-    from mixcli import __version__
+def check_disk(plan: "BatchPlan", request: "BatchRequest", jobs: int) -> None:
+    """Raise OutputError where the mixes will not fit; files that are replaced give their room to the new."""
+    from mixcli.batching.disk import check_room, size_there
+
+    wanted = [plan.songs[index] for index in plan.wanted][: request.limits.songs]
+    there = size_there(song.paths.audio for song in wanted if song.paths is not None)
+    kept = sum(song.kept_bytes for song in wanted)
+    check_room(request.out, max(kept - there, 0), [song.working_bytes for song in wanted], jobs=jobs)
+
+
+def mix_all(run: "BatchRun", options: BatchOptions, kind: str, stop: StopRequest) -> int:
+    """Mix what the plan wants, and tell of it; returns the exit code. Interruptions end it in good order."""
+    from mixcli.batching.run import SongEnded, SongRetried
+    from mixcli.cli.batch_progress import shown_progress
+    from mixcli.cli.batch_show import show_ended
+
+    plan, request = run.plan, run.request
+    documents: dict[int, dict[str, Any]] = {}
+    interruption: Interrupted | None = None
+    try:
+        with shown_progress(kind, plan) as shown, closing(run.events()) as events:
+            for event in events:
+                stop.check()
+                shown.see(event)
+                if isinstance(event, SongEnded):
+                    documents |= {event.index: event.done.document} if options.json else {}
+                    if kind != "json":
+                        show_ended(plan.songs[event.index], event, request, options)
+                elif isinstance(event, SongRetried) and kind != "json" and options.quiet < 2:
+                    label = plan.songs[event.index].label
+                    line(f"{label}: warning[W603]: its process died {event.how}; it is tried once more.")
+    except Interrupted as interrupted:
+        interruption = interrupted
+    return finish(run, options, kind, documents, interruption)
+
+
+def finish(
+    run: "BatchRun",
+    options: BatchOptions,
+    kind: str,
+    documents: dict[int, dict[str, Any]],
+    interruption: Interrupted | None,
+) -> int:
+    """The summary, the document and the counts; returns the exit code."""
+    from mixcli.batching.summary import write_summary
+    from mixcli.cli.batch_progress import write_event
+    from mixcli.cli.batch_show import batch_document, show_counts
     from mixcli.mixing.result import to_json
 
-    counts = {"ok": tally.counts["ok"], "skipped": tally.counts["skipped"], "failed": tally.counts["failed"]}
-    if tally.documents is not None:
-        document = {
-            "schema": "mixcli.batch/1",
-            "mixcli": __version__,
-            "counts": counts,
-            "songs": tally.documents,
-        }
+    code = exit_code(run, interruption)
+    try:
+        write_summary(run.request.out, run.manifest.entries, n_left=run.n_left)
+    except OutputError as error:
+        show_error(error, quiet=options.quiet)
+        code = code or error.exit_code
+    document = batch_document(run, documents, interrupted=interruption is not None)
+    if options.json:
         sys.stdout.write(to_json(document))
-    if options.quiet < 2:
-        line(f"{counts['ok']} mixed, {counts['skipped']} up to date, {counts['failed']} failed")
-    if counts["failed"]:
-        if options.quiet < 1:
-            line("the same command again tries the failed songs once more")
-        raise typer.Exit(SOME_FAILED)
+    if kind == "json":
+        counts = document["counts"] | {"left": run.n_left, "exit_code": code}
+        write_event("end", None, {"status": document["status"], **counts})
+    else:
+        show_counts(run, options, interrupted=interruption is not None)
+    return code
+
+
+def exit_code(run: "BatchRun", interruption: Interrupted | None) -> int:
+    """130 and the like when interrupted, 75 when a limit left songs, 10 when a song failed, else 0."""
+    if interruption is not None:
+        return interruption.exit_code
+    if run.n_left and run.stopped in ("songs", "time"):
+        return STOPPED_EARLY
+    return SOME_FAILED if run.counts["error"] else 0

@@ -1,33 +1,28 @@
 """Score all songs of an evaluation, in this process or in several."""
 
-import multiprocessing
-import signal
 import traceback
-from collections import Counter, deque
-from collections.abc import Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from copy import copy
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from mixcli.audio.files import display_name
 from mixcli.errors import MixcliError
-from mixcli.evaluation.own_mixes import mixes_folder
+from mixcli.evaluation.folders import mixes_folder
 from mixcli.evaluation.plan import EvalPlan, PlannedSong
 from mixcli.evaluation.request import EvalRequest, System
 from mixcli.evaluation.score_song import score_song
+from mixcli.lanes import Finished, Lost, Tell, run_lanes
 from mixcli.mixing.result import error_document
 
-MOST_TRIES = 2  # of a song whose worker is killed
 KILLED = {
     "code": "E602",
     "message": "its worker process was killed twice, most likely for want of memory",
     "hint": "-j 1 takes the least memory.",
 }
-LOOK_EVERY_S = 0.2  # how often a signal is looked for while workers compute
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,41 +50,22 @@ def run_evaluation(plan: EvalPlan, request: EvalRequest, *, workers: int) -> Ite
 
 def run_workers(plan: EvalPlan, request: EvalRequest, folder: Path, *, workers: int) -> Iterator[SongScores]:
     """Score the songs in several processes."""
-    waiting = deque(range(len(plan.songs)))
-    tries: Counter[int] = Counter()
-    with killed_when_left():
-        lanes: dict[Future[SongScores], tuple[ProcessPoolExecutor, int]] = {}
-        free = [new_worker() for _ in range(min(workers, len(plan.songs)))]
-        while waiting or lanes:
-            while free and waiting:
-                worker, index = free.pop(), waiting.popleft()
-                tries[index] += 1
-                song = plan.songs[index]
-                try:
-                    future = worker.submit(score_one, index, song, plan.systems, request, folder)
-                except BrokenProcessPool:  # killed while it had nothing to do
-                    worker, tries[index] = new_worker(), tries[index] - 1
-                    waiting.appendleft(index)
-                    free.append(worker)
-                    continue
-                lanes[future] = (worker, index)
-            done, _ = wait(lanes, timeout=LOOK_EVERY_S, return_when=FIRST_COMPLETED)
-            for future in done:
-                worker, index = lanes.pop(future)
-                try:
-                    result = future.result()
-                except BrokenProcessPool:
-                    worker.shutdown(wait=False)
-                    free.append(new_worker())
-                    if tries[index] < MOST_TRIES:
-                        waiting.append(index)
-                        continue
-                    result = SongScores(index=index, document=failed_song(plan.songs[index], KILLED))
-                else:
-                    free.append(worker)
-                yield result
-        for worker in free:
-            worker.shutdown()
+    tasks = ((index, (index, song, plan.systems, request, folder)) for index, song in enumerate(plan.songs))
+    work = partial(score_task, score_one)
+    with closing(run_lanes(work, tasks, workers=min(workers, len(plan.songs)))) as events:
+        for event in events:
+            match event:
+                case Finished():
+                    yield event.result
+                case Lost() if event.final:
+                    yield SongScores(index=event.index, document=failed_song(plan.songs[event.index], KILLED))
+                case _:
+                    pass
+
+
+def score_task(score: Callable[..., SongScores], task: tuple[Any, ...], _tell: Tell) -> SongScores:
+    """What a process does with a song."""
+    return score(*task)
 
 
 def score_one(
@@ -127,24 +103,3 @@ def failed_song(song: PlannedSong, error: dict[str, Any]) -> dict[str, Any]:
         "scores": [],
         "warnings": [],
     }
-
-
-def new_worker() -> ProcessPoolExecutor:
-    """One process that scores one song after the other and leaves signals to this one."""
-    return ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), initializer=ignore_signals)
-
-
-@contextmanager
-def killed_when_left() -> Iterator[None]:
-    """Leave no worker behind when the block is left by an exception."""
-    try:
-        yield
-    except BaseException:
-        for process in multiprocessing.active_children():
-            process.terminate()
-        raise
-
-
-def ignore_signals() -> None:
-    """Let an interruption be handled by the process that was started by the user."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)

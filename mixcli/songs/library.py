@@ -1,7 +1,8 @@
 """Finding the songs below a folder."""
 
 import os
-from collections import defaultdict
+from collections import Counter, defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -81,8 +82,10 @@ def find_songs(root: Path) -> list[tuple[str, Path]]:
         if home != song.folder and is_room(song.folder) and (home != root or direct_audio[root])
     }
     songs = {home: song for home, song in songs.items() if rooms.isdisjoint(home.parents)}
-    songs = {home: song for home, song in songs.items() if home in rooms or not _has_below(home, songs)}
-    songs = {home: song for home, song in songs.items() if not _are_mixes(song, songs, home)}
+    above = {folder for home in songs for folder in home.parents}
+    songs = {home: song for home, song in songs.items() if home in rooms or home not in above}
+    titles = Counter(split_words(home.name) for home in songs)
+    songs = {home: song for home, song in songs.items() if not _are_mixes(song, titles, home)}
     relative = [(home.relative_to(root).as_posix(), home) for home in (*songs, *unreadable)]
     return sorted(relative, key=lambda item: path_key(item[0]))
 
@@ -90,9 +93,10 @@ def find_songs(root: Path) -> list[tuple[str, Path]]:
 def is_role_folder(folder: Path) -> bool:
     """Whether a folder is named for a role and nothing else, such as `Drums`, `02 Bass` or `Lead Vox`."""
     words = [word for word in split_words(folder.name) if not word.isdigit()]
+    if any(known(word) is None for word in words):  # as in most titles
+        return False
     match = match_role(folder.name)
-    known_words = all(known(word) is not None for word in words)
-    return match.role_from != "none" and known_words and family_of(match.role) != "util"
+    return match.role_from != "none" and family_of(match.role) != "util"
 
 
 def _walk(root: Path) -> tuple[list[Listing], list[Path]]:
@@ -156,21 +160,24 @@ def _lift_lone_wrappers(
 
     `Artist/Song/` stays where the folders beside `Artist/` have two songs or more; the root stays a library.
     """
+    with_audio = {folder for folder, names in direct.items() if names}
+    n_below = Counter(parent for folder in with_audio for parent in folder.parents)
     while True:
         children: dict[Path, list[Path]] = defaultdict(list)
         for home in songs:
             if home != root:
                 children[home.parent].append(home)
         crowded = {parent.parent for parent, homes in children.items() if len(homes) > 1 and parent != root}
-        lifted = [
+        lifted = {
             homes[0]
             for parent, homes in children.items()
             if len(homes) == 1
             and parent != root
             and not direct[parent]
-            and not _has_beside(homes[0], direct)
+            # nothing with audio lies beside it, directly or below
+            and n_below[parent] == n_below[homes[0]] + (homes[0] in with_audio)
             and (parent.parent not in crowded or _is_wrapper(homes[0], parent))
-        ]
+        }
         if not lifted:
             return songs
         songs = {(home.parent if home in lifted else home): song for home, song in songs.items()}
@@ -181,25 +188,10 @@ def _is_wrapper(folder: Path, parent: Path) -> bool:
     return (bool(above) and above <= words) or words <= WRAPPERS
 
 
-def _has_beside(folder: Path, direct: dict[Path, tuple[str, ...]]) -> bool:
-    """Whether another folder in the same parent holds audio, directly or below."""
-    for other, names in direct.items():
-        if names and folder.parent in other.parents and other != folder and folder not in other.parents:
-            return True
-    return False
-
-
-def _has_below(home: Path, songs: dict[Path, _Found]) -> bool:
-    return any(home in other.parents for other in songs)
-
-
-def _are_mixes(song: _Found, songs: dict[Path, _Found], home: Path) -> bool:
+def _are_mixes(song: _Found, titles: Mapping[tuple[str, ...], int], home: Path) -> bool:
     """Whether every file of a folder is named for another song: one finished mix each."""
-    titles = [split_words(other.name) for other in songs if other != home]
-    return (
-        bool(titles)
-        and bool(song.names)
-        and all(
-            any(title and split_words(name)[: len(title)] == title for title in titles) for name in song.names
-        )
+    own = split_words(home.name)
+    return bool(song.names) and all(
+        any(titles.get(words[:n], 0) > (words[:n] == own) for n in range(1, len(words) + 1))
+        for words in map(split_words, song.names)
     )

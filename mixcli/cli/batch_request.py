@@ -1,0 +1,73 @@
+"""From the options of `batch` to what is asked of it."""
+
+import math
+import re
+import sys
+from pathlib import Path
+from typing import cast
+
+from mixcli.batching.capacity import auto_jobs
+from mixcli.batching.places import list_of
+from mixcli.batching.plan import BatchPlan
+from mixcli.batching.request import BatchRequest, Check, Limits, Only
+from mixcli.cli.batch_options import BatchOptions
+from mixcli.cli.parse import parse_choice, parse_number, parse_time
+from mixcli.cli.request import build_request
+from mixcli.errors import UsageError
+from mixcli.mixing.network_choice import default_weights_installed
+
+STDIN = Path("-")
+UNITS_S = {"d": 86_400.0, "h": 3600.0, "m": 60.0, "s": 1.0}
+SPAN = re.compile(r"(?:(\d+(?:\.\d+)?)([dhms]))+")
+
+
+def build_batch(places: list[Path], out: Path, options: BatchOptions) -> tuple[BatchRequest, list[Path]]:
+    """Everything that was typed, and the list on standard input. Raises UsageError and SettingsError."""
+    if options.recipe is not None:
+        raise UsageError("--recipe belongs to one song.", code="E208", hint="mixcli mix SONG --recipe FILE")
+    if options.fail_fast and options.max_failures not in (None, 1):
+        raise UsageError("--fail-fast and --max-failures contradict each other.", code="E206")
+    only = parse_choice("--only", options.only, ("rest", "new", "failed", "stale", "all"))
+    check = parse_choice("--check", options.check, ("quick", "content"))
+    listed: list[Path] = []
+    if STDIN in places:
+        listed = list_of(sys.stdin.buffer.read(), separator=b"\0" if options.null else b"\n")
+    limits = Limits(
+        songs=options.max_songs,
+        seconds=parse_span("--stop-after", options.stop_after),
+        failures=1 if options.fail_fast else options.max_failures,
+    )
+    request = BatchRequest(
+        places=tuple(place for place in places if place != STDIN),
+        out=out,
+        every=build_request(Path(), out, options, if_exists="skip"),
+        only=cast(Only, only),
+        check=cast(Check, check),
+        limits=limits,
+    )
+    return request, listed
+
+
+def jobs_asked(text: str, plan: BatchPlan) -> int:
+    """How many songs at the same time. Raises UsageError."""
+    n_songs = sum(plan.songs[index].failure is None for index in plan.wanted)
+    if text == "auto":
+        settings = plan.settings
+        with_network = settings.amount != 0 and (settings.model is not None or default_weights_installed())
+        return auto_jobs(n_songs, with_network=with_network)
+    number = parse_number("--jobs", text)
+    if number < 1 or number != int(number):
+        raise UsageError(f'-j "{text}": a whole number from 1 on, or auto.', code="E203")
+    return max(min(int(number), n_songs), 1)
+
+
+def parse_span(option: str, text: str | None) -> float | None:
+    """Seconds from 8h, 90m, 1h30m or 45s, or a time as of songs: 90, 1:30:00. Raises UsageError."""
+    if text is None:
+        return None
+    word = text.strip().lower()
+    if SPAN.fullmatch(word) is None:
+        seconds = parse_time(option, text)
+        return seconds if seconds is None else float(seconds)
+    parts = re.findall(r"(\d+(?:\.\d+)?)([dhms])", word)
+    return math.fsum(float(number) * UNITS_S[unit] for number, unit in parts)
