@@ -9,10 +9,14 @@ from hypothesis import strategies as st
 
 from mixcli.console.recipe import (
     BusRecipe,
+    CompressorRecipe,
+    EqualiserBandRecipe,
     MasterRecipe,
+    MixBusRecipe,
     NetworkRecipe,
     Recipe,
     ReverbRecipe,
+    RidePoint,
     StemRecipe,
 )
 from mixcli.console.recipe_file import MAX_RECIPE_BYTES, read_recipe, recipe_text, write_recipe
@@ -26,12 +30,33 @@ LEVELS = st.floats(-120, 60)
 FREQUENCIES = st.floats(0, 200_000, exclude_min=True)
 CURVES = st.none() | st.dictionaries(FREQUENCIES, LEVELS, min_size=1, max_size=6)
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
+EQUALISERS = st.lists(
+    st.builds(
+        EqualiserBandRecipe,
+        kind=st.sampled_from(["bell", "low_shelf", "high_shelf"]),
+        frequency_hz=st.floats(1, 200_000),
+        gain_db=st.floats(-24, 24),
+        q=st.floats(0.1, 2),
+    ),
+    max_size=3,
+)
+COMPRESSORS = st.none() | st.builds(
+    CompressorRecipe, threshold_db=st.floats(-120, 24), ratio=st.floats(1, 100)
+)
+POINTS = st.builds(RidePoint, time_s=st.floats(0, 1_000_000), gain_db=LEVELS)
+RIDES = st.lists(POINTS, max_size=5, unique_by=lambda point: point.time_s).map(
+    lambda points: sorted(points, key=lambda point: point.time_s)
+)
 STEMS = st.builds(
     StemRecipe,
     files=st.lists(NAMES, min_size=1, max_size=2),
     role=st.sampled_from(ROLES),
     bus=st.sampled_from(BUSES),
     offset=st.integers(0, 2**40 - 1),
+    delay_ms=st.floats(0, 100),
+    rides=RIDES,
+    equaliser=EQUALISERS,
+    compressor=COMPRESSORS,
     mute=st.booleans(),
     polarity=st.sampled_from([1, -1]),
     gain_db=LEVELS,
@@ -49,9 +74,18 @@ RECIPES = st.builds(
     sample_rate=st.integers(8_000, 384_000),
     stems=st.dictionaries(NAMES, STEMS, max_size=3),
     buses=st.fixed_dictionaries(
-        {bus: st.builds(BusRecipe, gain_db=LEVELS, mute=st.booleans(), reasons=REASONS) for bus in BUSES}
+        {bus: st.builds(BusRecipe, gain_db=LEVELS, mute=st.booleans(), reasons=REASONS) for bus in BUSES[1:]}
+        | {BUSES[0]: st.builds(BusRecipe, equaliser=EQUALISERS, compressor=COMPRESSORS)}
     ),
-    reverb=st.builds(ReverbRecipe, seed=st.integers(0, 2**32 - 1), return_db=LEVELS, reasons=REASONS),
+    reverb=st.builds(
+        ReverbRecipe,
+        seed=st.integers(0, 2**32 - 1),
+        return_db=LEVELS,
+        low_decay=st.floats(0.1, 4),
+        high_decay=st.floats(0.1, 4),
+        reasons=REASONS,
+    ),
+    mix_bus=st.builds(MixBusRecipe, equaliser=EQUALISERS, compressor=COMPRESSORS, reasons=REASONS),
     network=st.builds(NetworkRecipe, model=st.none() | TEXT, sha256=st.none() | TEXT, reasons=REASONS),
     master=st.builds(MasterRecipe, target_lufs=st.none() | FINITE, gain_db=FINITE, limit_db=FINITE),
     excluded=st.dictionaries(NAMES, TEXT, max_size=2),
@@ -168,6 +202,11 @@ def edited(recipe, folder, old, new):
         ("gain_db: -3.25", "gain_db: .nan", '"stems.Drums/01_Kick.wav.gain_db" is nan', None),
         ("gain_db: -3.25", "gain_db: 61", "less than or equal to 60", None),
         ("    pan: 0", "    pan: 1.5", "less than or equal to 1", None),
+        ("    pan: 0", "    delay_ms: 101\n    pan: 0", "less than or equal to 100", None),
+        ("    pan: 0", "    delay: 1\n    pan: 0", 'unknown key "stems.Drums/01_Kick.wav.delay"', None),
+        ("low_decay: 1", "low_decay: 0", "greater than or equal to 0.1", None),
+        ("low_hz: 300", "low_hz: 4000", "low_hz is 4000, which is not below high_hz, 4000", None),
+        ("network:", "mix_bus: {compressor: {ratio: 2}}\nnetwork:", 'threshold_db" is missing', None),
         ("polarity: 1", "polarity: 0", "Input should be 1 or -1", None),
         ("bus: kick", "bus: kik", "no such bus; the buses are kick, snare_toms", None),
         ("{90: -60, 200: -18}", "{}", "at least 1 item", None),

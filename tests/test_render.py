@@ -1,5 +1,7 @@
 """The renderer against an independent computation of whole files, and against the laws of linear mixing."""
 
+import threading
+
 import numpy as np
 import pytest
 import soundfile
@@ -11,7 +13,7 @@ from mixcli.audio.width import curve_fir, side_from_mid_fir
 from mixcli.console.recipe import BusRecipe, Recipe, ReverbRecipe, StemRecipe
 from mixcli.console.render import ConsoleRenderer, mix_length, render_terms
 from mixcli.console.strip import pan_gains
-from mixcli.errors import SettingsError
+from mixcli.errors import SettingsError, SongError
 from mixcli.songs.roles import BUSES
 from mixcli.songs.song import Song, Stem
 
@@ -282,6 +284,34 @@ def test_a_mix_is_as_long_as_the_longest_stem_muted_or_not(make_song, rng):
     assert len(mix_TC) == round(1.25 * RATE)
     assert mix_TC[round(0.6 * RATE) :].any()  # the tail of the first stem goes on
     assert mix_length(song, 44_100) == -(-round(1.25 * RATE) * 44_100 // RATE)
+
+
+@pytest.mark.parametrize("threads", [2, 3, 16])
+def test_the_number_of_threads_changes_no_bit(make_song, rng, threads):
+    song = make_song({f"{name}.wav": noise(rng, 10, 1 + name % 2) for name in range(7)})
+    parts = {"side_from_mid_db": WIDTH, "reverb_send_db": -3, "high_pass_hz": 90}
+    recipe = recipe_of({stem.name: parts for stem in song.stems})
+    assert np.array_equal(rendered(song, recipe, threads=threads), rendered(song, recipe, threads=1))
+
+
+def test_a_stem_that_cannot_be_read_ends_the_rendering_with_its_error(make_song, rng):
+    song = make_song({f"{name}.wav": noise(rng, 10) for name in range(5)})
+    broken = song.stems[3].files[0].path
+    content = bytearray(broken.read_bytes())
+    content[-4:] = b"\x00\x00\xc0\x7f"  # the last sample is not a number
+    broken.write_bytes(content)
+    with pytest.raises(SongError, match=r"3\.wav"):
+        rendered(song, recipe_of({stem.name: {} for stem in song.stems}))
+    assert len(rendered(song, recipe_of({stem.name: {} for stem in song.stems}), repair=True)) == 80_000
+
+
+def test_a_rendering_that_is_given_up_leaves_no_thread_behind(make_song, rng):
+    song = make_song({f"{name}.wav": noise(rng, 20) for name in range(6)})
+    before = threading.active_count()
+    blocks = iter(ConsoleRenderer(song, recipe_of({stem.name: {} for stem in song.stems}), threads=3))
+    next(blocks)
+    blocks.close()
+    assert threading.active_count() == before
 
 
 def test_muted_stems_and_buses_are_silent_and_have_no_terms(make_song, rng):

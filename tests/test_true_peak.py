@@ -9,8 +9,11 @@ from mixcli.audio.true_peak import (
     REACH,
     TILE,
     TruePeakMeter,
+    interpolator_taps,
     oversample_peaks,
     oversampling_factor,
+    peaks_above,
+    worst_gains,
 )
 
 RATES = (44_100, 48_000, 96_000)
@@ -125,6 +128,53 @@ def test_skipping_blocks_that_cannot_matter_gives_the_value_of_all_blocks(rng):
     meter.push(noise_TC)
     assert meter.finish() == pytest.approx(20 * np.log10(all_peaks_RT[0].max()), abs=1e-6)
     assert meter.highest_dbtp == pytest.approx(20 * np.log10(all_peaks_RT.max()), abs=1e-6)
+
+
+@pytest.mark.parametrize("factor", [4, 8])
+@pytest.mark.parametrize("highest_hz", [22_050, 5000, 500])
+def test_no_value_above_the_floor_is_passed_over_however_high_the_floor(factor, highest_hz, rng):
+    noise_TC = rng.standard_normal((6000, 2))
+    if highest_hz < 22_050:  # the duller, the fewer pieces are looked at
+        low_pass = firwin(301, highest_hz, fs=44_100)
+        noise_TC = np.stack([np.convolve(noise_T, low_pass) for noise_T in noise_TC.T], axis=1)
+    noise_TC = (
+        noise_TC * rng.choice([0.1, 1.0], (len(noise_TC) // 100 + 1)).repeat(100)[: len(noise_TC), None]
+    )
+    noise_TC = noise_TC.astype(np.float32)
+    all_RT = oversample_peaks(noise_TC, factor)
+    for share in (0.5, 0.8, 0.97, 1.01):
+        floor = share * float(all_RT.max())
+        some_RT = oversample_peaks(noise_TC, factor, floor=floor)
+        above_RT = all_RT > floor
+        assert some_RT[above_RT] == pytest.approx(all_RT[above_RT], rel=1e-5)
+        assert np.all(some_RT <= all_RT * (1 + 1e-5))
+        highest_T = peaks_above(noise_TC, factor, floor=floor)
+        above_T = above_RT.any(axis=0)
+        if highest_T is None:
+            assert not above_T.any()
+        else:
+            assert highest_T[above_T] == pytest.approx(all_RT.max(axis=0)[above_T], rel=1e-5)
+
+
+@pytest.mark.parametrize("factor", [4, 8])
+@pytest.mark.parametrize("reach", METER_REACHES)
+def test_no_signal_rises_further_between_its_samples_than_the_bounds_say(factor, reach, rng):
+    """The worst signals there are: the signs of the taps, and steps with the signs of their sums."""
+    gain, step_gain = worst_gains(factor)
+    for taps_N in interpolator_taps(factor, reach).astype(np.float64):
+        worst_N = np.sign(taps_N)
+        assert abs(taps_N @ worst_N) <= gain
+        tails_N = np.cumsum(taps_N[::-1])[::-1][
+            1:
+        ]  # a step between samples k and k + 1 moves all from k + 1 on
+        for steps_N in (
+            np.sign(tails_N - (np.arange(1, 2 * reach) == reach)),
+            *rng.choice([-1, 1], (50, 2 * reach - 1)),
+        ):
+            signal_N = np.concatenate([[0.0], np.cumsum(steps_N)])
+            signal_N -= signal_N[reach - 1]
+            at_hand = max(abs(signal_N[reach - 1]), abs(signal_N[reach]))
+            assert abs(taps_N @ signal_N) <= at_hand + step_gain
 
 
 def test_any_cut_of_the_stream_gives_the_same_bits(rng):

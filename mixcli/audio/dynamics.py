@@ -12,7 +12,8 @@ level per sample).
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -27,6 +28,7 @@ SMOOTHING_HOPS = 10
 FLOOR_DB = -200.0  # what silence reads
 # A reduction that goes to zero has ended here: the gain is 1 and the samples pass bit for bit.
 SETTLED_DB = 1e-3
+LONG_REST = 64  # hops without anything to turn down that are worth being worked out at once
 
 Detector = Literal["rms", "peak"]
 Block = NDArray[np.float32]
@@ -102,7 +104,8 @@ class LevelDetector:
 
     def _squares(self, signal_TC: Block) -> Levels:
         """The sum of squares in each hop, [C, M]."""
-        return _over_hops(np.square(signal_TC.T.astype(np.float64, order="C")), self._hop, np.add)
+        signal_CT = signal_TC.T.astype(np.float64, order="C")
+        return _over_hops(np.square(signal_CT, out=signal_CT), self._hop, np.add)
 
     def _peaks(self, signal_TC: Block) -> Levels:
         """The highest sample in each hop, of the loudest channel, [1, M]."""
@@ -165,20 +168,44 @@ class Smoother:
         SMOOTHING_HOPS is of so many values, half a hop younger than one over all samples. Together they make
         up for the hop that passes until the gain is reached.
         """
-        now, up, down = self._now, self._up, self._down
-        if now == 0 and not target_M.any():
+        if self._now == 0 and not target_M.any():
             return target_M
-        reached = []
-        for target in target_M.tolist():
+        reached = [np.zeros(0)]
+        for start, stop in _stretches(target_M):
+            if target_M[start:stop].any():
+                reached.append(np.fromiter(self._follow(target_M[start:stop].tolist()), float, stop - start))
+            else:
+                reached.append(self._let_go(stop - start))
+            self._now = float(reached[-1][-1])
+        return np.concatenate(reached)
+
+    def _follow(self, targets: Sequence[float]) -> Iterator[float]:
+        now, up, down = self._now, self._up, self._down
+        for target in targets:
             if target > now:
                 now = target + up * (now - target)
             else:
                 now = target + down * (now - target)
-                if target == 0 and now < SETTLED_DB:
+                if now < SETTLED_DB and target == 0:
                     now = 0.0
-            reached.append(now)
-        self._now = now
-        return np.array(reached)
+            yield now
+
+    def _let_go(self, n_hops: int) -> Levels:
+        """What `_follow` gives for targets of zero, to the bit: the same products, one after the other."""
+        reached_M = np.full(n_hops + 1, self._down)
+        reached_M[0] = self._now
+        reached_M = np.multiply.accumulate(reached_M)[1:]
+        if reached_M[-1] < SETTLED_DB:
+            reached_M[np.argmax(reached_M < SETTLED_DB) :] = 0.0
+        return reached_M
+
+
+def _stretches(target_M: Levels) -> list[tuple[int, int]]:
+    """The targets cut where LONG_REST or more of them are zero, as [start, stop)."""
+    edges = np.flatnonzero(np.diff(target_M == 0, prepend=False, append=False))
+    rests = [(start, stop) for start, stop in edges.reshape(-1, 2).tolist() if stop - start >= LONG_REST]
+    cuts = sorted({0, len(target_M), *(edge for rest in rests for edge in rest)})
+    return list(pairwise(cuts))
 
 
 class GlidingGain:
@@ -202,9 +229,10 @@ class GlidingGain:
         self._n_open = (start + n_samples) % len(self._ramp_T)
         if np.all(gains_M == 1):
             return np.ones(n_samples)
-        glide_MT = gains_M[:-1, None] + np.diff(gains_M)[:, None] * self._ramp_T
-        gain_T: NDArray[np.float64] = np.minimum(glide_MT.ravel()[start : start + n_samples], 1.0)
-        return gain_T
+        glide_MT = np.diff(gains_M)[:, None] * self._ramp_T
+        glide_MT += gains_M[:-1, None]
+        gain_T: NDArray[np.float64] = glide_MT.ravel()[start : start + n_samples]
+        return np.minimum(gain_T, 1.0, out=gain_T)
 
 
 def apply_gain(block_TC: Block, gain_T: Block) -> Block:

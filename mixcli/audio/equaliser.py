@@ -83,6 +83,8 @@ class Equaliser:
         if self._filter is None or len(block_TC) == 0:
             return block_TC
         starts = range(0, len(block_TC), PIECE)
+        if all(block_TC[start : start + PIECE].any() for start in starts):
+            return self._filter.push(block_TC)  # the same samples, in one go
         return np.concatenate([self._filter.push(block_TC[start : start + PIECE]) for start in starts])
 
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from mixcli.audio.decibels import db_to_gain
 from mixcli.audio.loudness import hop_length
-from mixcli.audio.true_peak import REACH, oversample_peaks, oversampling_factor
+from mixcli.audio.true_peak import REACH, oversampling_factor, peaks_above
 
 CHUNK = 8192  # samples; work is done at multiples of it, so the cuts of the stream leave no trace
 LOOKAHEAD_MS = 5.0
@@ -19,6 +19,7 @@ RELEASE_MS = 10.0  # after the hold of a single peak
 SLOW_RELEASE_MS = 300.0  # after a long stretch of limiting, where a fast release would be heard as pumping
 SETTLED_DB = 1e-3  # a release below this has ended: the gain is 1 and the samples pass bit for bit
 ROUNDING = 1e-12
+LONGEST_GROWTH = 300.0  # natural logarithm: far from the largest float64
 
 
 class TruePeakLimiter:
@@ -57,7 +58,8 @@ class TruePeakLimiter:
         if self._hold > CHUNK:
             raise ValueError(f"a look-ahead of {lookahead_ms} ms is too long at {sample_rate} Hz")
         self._past_T = np.zeros(round(hold_ms * 1e-3 * sample_rate))
-        self._fast_log = -1 / (release_ms * 1e-3 * sample_rate)  # natural logarithm per sample
+        release = release_ms * 1e-3 * sample_rate  # samples in which a reduction falls to 1/e
+        self._growth_T = np.exp(np.arange(min(CHUNK, int(LONGEST_GROWTH * release) + 1) + 1) / release)
         self._slow_pole = float(np.exp(-1 / (slow_release_ms * 1e-3 * sample_rate)))
         self._fast_carry = 0.0
         self._slow_carry = np.zeros(1)
@@ -116,10 +118,11 @@ class TruePeakLimiter:
         self, context_TC: NDArray[np.float32]
     ) -> list[tuple[NDArray[np.float32], NDArray[np.float32]]]:
         """Find the reduction one chunk needs; finish the chunk before it, which can see ahead now."""
-        peaks_T = oversample_peaks(context_TC, self._factor, floor=self._ceiling).max(axis=0)
         required_T = np.zeros(CHUNK)
-        over = peaks_T > self._ceiling
-        required_T[over] = 20 * np.log10(peaks_T[over].astype(np.float64) / self._ceiling)
+        peaks_T = peaks_above(context_TC, self._factor, floor=self._ceiling)
+        if peaks_T is not None:
+            over = np.flatnonzero(peaks_T > self._ceiling)
+            required_T[over] = 20 * np.log10(peaks_T[over].astype(np.float64) / self._ceiling)
         previous, self._waiting = self._waiting, (context_TC[REACH:-REACH].copy(), required_T)
         if previous is None:
             return []
@@ -130,21 +133,17 @@ class TruePeakLimiter:
         self, required_T: NDArray[np.float64], next_T: NDArray[np.float64]
     ) -> NDArray[np.float64]:
         """The highest reduction required from the hold behind each sample to the one before it, [CHUNK]."""
-        from scipy.ndimage import maximum_filter1d
-
         n_past = len(self._past_T)
         around_T = np.concatenate([self._past_T, required_T, next_T[: self._hold]])
         self._past_T = around_T[CHUNK : CHUNK + n_past]
         if not around_T.any():
             return required_T
-        # maximum_filter1d looks both ways; this origin makes it look from the oldest sample on.
-        n_window = n_past + self._hold
-        return np.asarray(maximum_filter1d(around_T, n_window, origin=-(n_window // 2))[:CHUNK])
+        return _sliding_max(around_T, n_past + self._hold)[:CHUNK]
 
     def _release(self, held_T: NDArray[np.float64]) -> NDArray[np.float64]:
         """Let the reduction go back to 0 dB: the higher of a fast decay and of a slow mean, [CHUNK].
 
-        The decay d[n] = max(r[n], a d[n-1]) is a running maximum of log r[n] - n log a.
+        The decay d[n] = max(r[n], a d[n-1]) is a^n times a running maximum of r[n] / a^n.
         """
         from scipy.signal import lfilter
 
@@ -152,14 +151,16 @@ class TruePeakLimiter:
         if carry < SETTLED_DB and not held_T.any():
             self._fast_carry, self._slow_carry = 0.0, np.zeros(1)
             return held_T
-        ramp_T = self._fast_log * np.arange(1, CHUNK + 1)
-        with np.errstate(divide="ignore"):
-            logs_T = np.log(np.concatenate([[self._fast_carry], held_T]))
-        logs_T[1:] -= ramp_T
-        fast_T = np.maximum(np.exp(np.maximum.accumulate(logs_T)[1:] + ramp_T), held_T)
+        fast_T = np.empty(CHUNK)
+        for start in range(0, CHUNK, len(self._growth_T) - 1):
+            part_T = held_T[start : start + len(self._growth_T) - 1]
+            growth_T = self._growth_T[: len(part_T) + 1]
+            grown_T = np.concatenate([[self._fast_carry], part_T]) * growth_T
+            decayed_T = np.maximum.accumulate(grown_T, out=grown_T)[1:] / growth_T[1:]
+            fast_T[start : start + len(part_T)] = np.maximum(decayed_T, part_T)
+            self._fast_carry = float(fast_T[start + len(part_T) - 1])
         pole = self._slow_pole
         slow_T, self._slow_carry = lfilter([1 - pole], [1, -pole], fast_T, zi=self._slow_carry)
-        self._fast_carry = float(fast_T[-1])
         reduction_T = np.maximum(fast_T, slow_T)
         return np.where(reduction_T < SETTLED_DB, 0.0, reduction_T)
 
@@ -167,7 +168,7 @@ class TruePeakLimiter:
         """Turn dB into a gain and smooth it, [CHUNK]. What is smoothed is 1 - gain, so that 1 stays 1."""
         from scipy.ndimage import uniform_filter1d
 
-        loss_T = np.concatenate([self._loss_carry_T, -np.expm1(reduction_T * (-np.log(10) / 20))])
+        loss_T = np.concatenate([self._loss_carry_T, 1 - np.exp(reduction_T * (-np.log(10) / 20))])
         self._loss_carry_T = loss_T[CHUNK:]
         if not loss_T.any():
             return np.ones(CHUNK, np.float32)
@@ -193,3 +194,12 @@ class TruePeakLimiter:
         self._hop_min_gains.append(open_T[:n_whole].reshape(-1, self._hop).min(axis=1, initial=1.0))
         self._open_hop_T = open_T[n_whole:]
         return signal_TC[first:stop], gain_T
+
+
+def _sliding_max(values_T: NDArray[np.float64], length: int) -> NDArray[np.float64]:
+    """The highest of every `length` neighbours, [T - length + 1], from windows that are doubled."""
+    window_T, width = values_T, 1
+    while 2 * width <= length:
+        window_T, width = np.maximum(window_T[:-width], window_T[width:]), 2 * width
+    n_windows = len(values_T) - length + 1
+    return np.maximum(window_T[:n_windows], window_T[length - width :][:n_windows])

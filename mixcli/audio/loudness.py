@@ -5,11 +5,14 @@ a *slot* is a tenth of it.
 """
 
 from collections.abc import Sequence
+from copy import copy
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mixcli.audio.decibels import db_to_gain
+from mixcli.audio.recursion import GRID, FilterMatrices, GridFilter
 
 ABSOLUTE_GATE_LUFS = -70.0  # BS.1770-5, annex 1
 RELATIVE_GATE_LU = -10.0  # BS.1770-5, annex 1
@@ -24,10 +27,10 @@ SHELF_MIDDLE = 0.499666774155  # the shelf's gain at its frequency is its whole 
 HIGH_PASS_HZ, HIGH_PASS_Q = 38.13547087613982, 0.5003270373253953
 SLOTS_PER_HOP = 10  # maxima are taken every 10 ms: at 100 ms a burst of 400 ms may read 0.5 LU low
 FIVE_CHANNEL_WEIGHTS = (1.0, 1.0, 1.0, 1.41, 1.41)  # BS.1770-5: left, right, centre, left and right surround
-NEGLIGIBLE_STATE = 1e-20  # filter state below -400 dBFS; set to zero before it decays into slow denormals
-HOPS_PER_PASS = 64  # bounds the work memory for any block length
+GRIDS_AT_ONCE = 8  # filtered side by side; bounds the work memory for any block length
 
 Energies = NDArray[np.float64]
+Samples = NDArray[np.float32]
 
 
 class LoudnessMeter:
@@ -50,9 +53,9 @@ class LoudnessMeter:
         self._weights_C = np.ones(n_channels) if channel_weights is None else np.array(channel_weights, float)
         if self._weights_C.shape != (n_channels,):
             raise ValueError(f"{n_channels} channel weights needed, not {len(self._weights_C)}")
-        self._sos = k_weighting_sos(sample_rate)
-        self._state = np.zeros((len(self._sos), n_channels, 2))
-        self._rest_TC: NDArray[np.float32] = np.zeros((0, n_channels), np.float32)
+        self._filter = GridFilter(_k_filter(sample_rate), n_channels)
+        self._waiting_CT: Samples = np.zeros((n_channels, 0), np.float32)  # for the filter: less than a grid
+        self._open_CT: Energies = np.zeros((n_channels, 0))  # weighted already: less than a hop
         self._slot_starts = np.arange(SLOTS_PER_HOP) * self._hop // SLOTS_PER_HOP
         self._recent_slots = np.zeros(0)
         self._hop_energies: list[Energies] = []
@@ -63,16 +66,18 @@ class LoudnessMeter:
         """Take the next samples, [T, C] of any length."""
         if block_TC.ndim != 2 or block_TC.shape[1] != self.n_channels:
             raise ValueError(f"a block must be [T, {self.n_channels}], not {list(block_TC.shape)}")
-        signal_TC = np.concatenate([self._rest_TC, block_TC]) if len(self._rest_TC) else block_TC
-        n_whole = len(signal_TC) // self._hop * self._hop
-        step = HOPS_PER_PASS * self._hop
-        for start in range(0, n_whole, step):
-            self._measure_hops(signal_TC[start : min(start + step, n_whole)])
-        self._rest_TC = signal_TC[n_whole:].copy()
+        signal_CT = block_TC.T
+        if self._waiting_CT.shape[1]:
+            signal_CT = np.concatenate([self._waiting_CT, signal_CT], axis=1)
+        n_whole = signal_CT.shape[1] // GRID * GRID
+        for start in range(0, n_whole, GRIDS_AT_ONCE * GRID):
+            grids_CT = signal_CT[:, start : min(start + GRIDS_AT_ONCE * GRID, n_whole)]
+            self._take(self._weight(grids_CT))
+        self._waiting_CT = signal_CT[:, n_whole:].copy()
 
     def hop_energies(self) -> Energies:
         """Mean square of the K-weighted signal per hop, summed over the weighted channels, [n_hops]."""
-        return np.concatenate([*self._hop_energies, np.zeros(0)])
+        return self._finished()._energies()
 
     def integrated_lufs(self) -> float:
         """Gated loudness of everything so far; -inf under 400 ms or where nothing is above the gate."""
@@ -84,16 +89,41 @@ class LoudnessMeter:
 
     def max_momentary_lufs(self) -> float:
         """Highest loudness of any 400 ms, looked at every 10 ms; -inf under 400 ms and for silence."""
-        return energy_to_lufs(self._max_momentary)
+        return energy_to_lufs(self._finished()._max_momentary)
 
     def max_short_term_lufs(self) -> float:
         """Highest loudness of any 3 s, looked at every 10 ms; -inf under 3 s and for silence."""
-        return energy_to_lufs(self._max_short_term)
+        return energy_to_lufs(self._finished()._max_short_term)
 
-    def _measure_hops(self, signal_TC: NDArray[np.float32]) -> None:
-        n_hops = len(signal_TC) // self._hop
-        weighted_CT = self._k_weight(signal_TC, n_hops)
-        energy_T = self._sum_squares(weighted_CT)
+    def _finished(self) -> "LoudnessMeter":
+        """As this meter would be after the samples that wait for their grid; it goes on as if not asked."""
+        n_waiting = self._waiting_CT.shape[1]
+        if not n_waiting:
+            return self
+        meter = copy(self)
+        meter._filter, meter._hop_energies = copy(self._filter), [*self._hop_energies]
+        meter._take(meter._weight(np.pad(self._waiting_CT, ((0, 0), (0, GRID - n_waiting))))[:, :n_waiting])
+        return meter
+
+    def _energies(self) -> Energies:
+        return np.concatenate([*self._hop_energies, np.zeros(0)])
+
+    def _weight(self, grids_CT: Samples) -> Energies:
+        """Filter whole grids; silence after a filter that has died away costs next to nothing."""
+        if not self._filter.state_CN.any() and not grids_CT.any():
+            return np.zeros(grids_CT.shape)
+        return self._filter.push(grids_CT)
+
+    def _take(self, weighted_CT: Energies) -> None:
+        """Gather weighted samples into slots and hops; what is less than a hop waits."""
+        if self._open_CT.shape[1]:
+            weighted_CT = np.concatenate([self._open_CT, weighted_CT], axis=1)
+        n_hops = weighted_CT.shape[1] // self._hop
+        n_whole = n_hops * self._hop
+        self._open_CT = weighted_CT[:, n_whole:].copy()
+        if not n_hops:
+            return
+        energy_T = self._sum_squares(weighted_CT[:, :n_whole])
         starts = (np.arange(n_hops)[:, None] * self._hop + self._slot_starts).ravel()
         slots = np.add.reduceat(energy_T, starts)
         self._hop_energies.append(_add_up(slots.reshape(n_hops, SLOTS_PER_HOP)) / self._hop)
@@ -102,34 +132,9 @@ class LoudnessMeter:
     def _sum_squares(self, weighted_CT: Energies) -> Energies:
         energy_T = np.zeros(weighted_CT.shape[1])
         for weight, weighted_T in zip(self._weights_C, weighted_CT, strict=True):
-            energy_T += weight * (weighted_T * weighted_T)
+            squares_T = np.square(weighted_T)
+            energy_T += squares_T if weight == 1.0 else weight * squares_T
         return energy_T
-
-    def _k_weight(self, signal_TC: NDArray[np.float32], n_hops: int) -> Energies:
-        """Filter whole hops; a silent hop after a state that has died away costs nothing.
-
-        Silence is judged hop by hop at absolute positions, so that the cuts of the stream do not matter.
-        """
-        from scipy.signal import sosfilt
-
-        silent = np.abs(signal_TC).reshape(n_hops, -1).max(axis=1) == 0
-        weighted_CT = np.zeros(signal_TC.shape[::-1])
-        hop = 0
-        while hop < n_hops:
-            stop = hop + 1
-            if silent[hop]:
-                if np.abs(self._state).max() < NEGLIGIBLE_STATE:
-                    self._state[:] = 0.0
-                    hop = stop
-                    continue
-            else:
-                while stop < n_hops and not silent[stop]:
-                    stop += 1
-            part = slice(hop * self._hop, stop * self._hop)
-            signal_CT = signal_TC[part].T.astype(np.float64, order="C")
-            weighted_CT[:, part], self._state = sosfilt(self._sos, signal_CT, zi=self._state)
-            hop = stop
-        return weighted_CT
 
     def _take_maxima(self, slots: Energies) -> None:
         slots = np.concatenate([self._recent_slots, slots])
@@ -143,6 +148,11 @@ class LoudnessMeter:
 def hop_length(sample_rate: int) -> int:
     """Samples in 100 ms, rounded half up."""
     return (sample_rate + 5) // 10
+
+
+@cache
+def _k_filter(sample_rate: int) -> FilterMatrices:
+    return FilterMatrices(k_weighting_sos(sample_rate), double=True)
 
 
 def k_weighting_sos(sample_rate: int) -> NDArray[np.float64]:

@@ -29,7 +29,8 @@ class Quantiser:
         levels_TC *= self._scale
         if self._noise is not None and block_TC.size:
             raw_TC = self._noise.random_raw(block_TC.size).reshape(block_TC.shape)
-            first_TC = (raw_TC >> np.uint64(UNIFORM_BITS)).view(np.int64)
-            second_TC = (raw_TC & np.uint64(2**UNIFORM_BITS - 1)).view(np.int64)
-            levels_TC += (first_TC - second_TC) * 2.0**-UNIFORM_BITS
+            halves_TC2 = raw_TC.astype("<u8", copy=False).view("<u4").reshape(*block_TC.shape, 2)
+            dither_TC = np.subtract(halves_TC2[..., 1], halves_TC2[..., 0], dtype=np.float64)
+            dither_TC *= 2.0**-UNIFORM_BITS
+            levels_TC += dither_TC
         return np.rint(levels_TC, out=levels_TC)

@@ -35,11 +35,17 @@ def reverb_impulse_response(
     low_cut_hz: float,
     high_cut_hz: float,
     seed: int,
+    low_decay: float = 1.0,
+    high_decay: float = 1.0,
+    low_hz: float = 300.0,
+    high_hz: float = 4000.0,
 ) -> NDArray[np.float32]:
     """Make the impulse response, [T, 2].
 
-    `decay_s` is the time to fall by 60 dB, `low_cut_hz` and `high_cut_hz` are the -3 dB points of 24
-    dB/octave filters (a high cut of 21.6 kHz or more is none). Exactly `pre_delay_ms` of zeros come first.
+    `decay_s` is the time to fall by 60 dB; below `low_hz` it is `low_decay` times as long and above `high_hz`
+    `high_decay` times, changing smoothly over an octave on either side. `low_cut_hz` and `high_cut_hz` are
+    the -3 dB points of 24 dB/octave filters (a high cut of 21.6 kHz or more is none). Exactly `pre_delay_ms`
+    of zeros come first. A plate is dense from its first sample on; a room begins with single reflections.
     Each channel has unit energy over the band up to 22.05 kHz, so that a send's level is the level of the
     reverb against the dry sound for programme with a flat spectrum; at other rates the response of the room
     is the same, not the sum of squares. Left and right are uncorrelated. The same seed gives the same room.
@@ -48,8 +54,13 @@ def reverb_impulse_response(
     if not low_cut_hz < min(high_cut_hz, HIGHEST_DESIGN_HZ):
         raise ValueError(f"the band from {low_cut_hz:g} to {high_cut_hz:g} Hz is empty")
     rng = np.random.default_rng(seed)
-    n_samples = round(LENGTH_PER_DECAY * decay_s * DESIGN_RATE)
-    diffuse_TC = _decaying_noise(rng, n_samples, decay_s)
+    n_samples = round(LENGTH_PER_DECAY * decay_s * max(low_decay, 1.0, high_decay) * DESIGN_RATE)
+    if low_decay == high_decay == 1:
+        diffuse_TC = _decaying_noise(rng, n_samples, decay_s)
+    else:
+        noise_TC = rng.standard_normal((n_samples, 2))
+        factors = _decay_factors(low_decay, high_decay, low_hz, high_hz)
+        diffuse_TC = _decaying_by_frequency(noise_TC, {hz: decay_s * factors[hz] for hz in factors})
     if kind == "room":
         time_T = np.arange(n_samples) / DESIGN_RATE
         diffuse_TC = diffuse_TC * np.minimum(time_T / ROOM_BUILD_UP_S, 1.0)[:, None]
@@ -67,6 +78,44 @@ def _decaying_noise(rng: np.random.Generator, n_samples: int, decay_s: float) ->
     envelope_T = np.exp(-LN_60_DB * np.arange(n_samples) / (decay_s * DESIGN_RATE))
     noise_TC: Response = rng.standard_normal((n_samples, 2)) * envelope_T[:, None]
     return noise_TC
+
+
+def _decay_factors(low_decay: float, high_decay: float, low_hz: float, high_hz: float) -> dict[float, float]:
+    """Factors on the decay time at frequencies a third of an octave apart where they change, {Hz: factor}."""
+    steps = 2.0 ** (np.arange(-3, 4) / 3)
+    knots_hz = np.unique(np.concatenate([low_hz * steps, high_hz * steps]))
+    low, high = _share_above(knots_hz / low_hz), _share_above(knots_hz / high_hz)
+    factors = low_decay ** (1 - low) * high_decay**high
+    return dict(zip(knots_hz.tolist(), factors.tolist(), strict=True))
+
+
+def _share_above(ratio: NDArray[np.float64]) -> NDArray[np.float64]:
+    """0 an octave and more below a frequency, 1 an octave and more above it, half a cosine between."""
+    octaves = np.clip(np.log2(ratio), -1.0, 1.0)
+    return np.asarray(0.5 + 0.5 * np.sin(np.pi / 2 * octaves))
+
+
+def _decaying_by_frequency(noise_TC: Response, decays_s: dict[float, float]) -> Response:
+    """White noise of which every frequency decays in its own time, {Hz: s}, the ends held.
+
+    The noise is cut into bands that overlap and add up to it (straight over the logarithm of the frequency
+    from one band's top to the next one's). It is steady, so that it may be filtered in a circle; each band
+    has its decay after that.
+    """
+    from scipy.fft import irfft, rfft
+
+    n_samples = len(noise_TC)
+    spectrum_FC = rfft(noise_TC, axis=0)
+    frequencies_hz = np.fft.rfftfreq(n_samples, 1 / DESIGN_RATE)
+    log_hz = np.log(np.maximum(frequencies_hz, 1.0))
+    knots_hz = np.array(sorted(decays_s))
+    decaying_TC = np.zeros_like(noise_TC)
+    for number, hz in enumerate(knots_hz):
+        share_F = np.interp(log_hz, np.log(knots_hz), np.arange(len(knots_hz)) == number)
+        band_TC = irfft(spectrum_FC * share_F[:, None], n_samples, axis=0)
+        envelope_T = np.exp(-LN_60_DB * np.arange(n_samples) / (decays_s[float(hz)] * DESIGN_RATE))
+        decaying_TC += band_TC * envelope_T[:, None]
+    return decaying_TC
 
 
 def _reflections(rng: np.random.Generator, n_samples: int, decay_s: float) -> Response:

@@ -12,7 +12,14 @@ from mixcli.audio.compressor import Compressor, CompressorSettings
 from mixcli.audio.dynamics import SMOOTHING_HOPS, WINDOW_HOPS, control_hop
 from mixcli.audio.equaliser import Equaliser, EqualiserBand, check_band, settling_samples
 from mixcli.audio.expander import Expander, ExpanderSettings
-from mixcli.console.recipe import CompressorRecipe, EqualiserBandRecipe, ExpanderRecipe, StemRecipe
+from mixcli.console.recipe import (
+    BusRecipe,
+    CompressorRecipe,
+    EqualiserBandRecipe,
+    ExpanderRecipe,
+    MixBusRecipe,
+    StemRecipe,
+)
 from mixcli.errors import SettingsError
 
 HIGHEST_SHARE = 0.49  # of the sample rate, for a high-pass
@@ -37,9 +44,9 @@ class StemEffects:
         if recipe.expander is not None:
             self._expander = Expander(_expander_settings(recipe.expander), sample_rate, n_channels)
         if recipe.equaliser:
-            self._equaliser = Equaliser(_bands(recipe.equaliser), sample_rate, n_channels)
+            self._equaliser = Equaliser(bands_of(recipe.equaliser), sample_rate, n_channels)
         if recipe.compressor is not None:
-            self._compressor = Compressor(_compressor_settings(recipe.compressor), sample_rate, n_channels)
+            self._compressor = Compressor(compressor_settings(recipe.compressor), sample_rate, n_channels)
         self._hop = control_hop(sample_rate)
         self._n_channels = n_channels
 
@@ -66,11 +73,12 @@ def has_dynamics(recipe: StemRecipe) -> bool:
     return recipe.expander is not None or recipe.compressor is not None
 
 
-def effects_memory(recipe: StemRecipe, sample_rate: int) -> int:
-    """How many samples back the effects' output may depend on their input."""
-    n_samples = settling_samples(_bands(recipe.equaliser), sample_rate)
+def effects_memory(recipe: StemRecipe | BusRecipe | MixBusRecipe, sample_rate: int) -> int:
+    """How many samples back the output of the effects of a stem or a bus may depend on their input."""
+    n_samples = settling_samples(bands_of(recipe.equaliser), sample_rate)
     detected = (WINDOW_HOPS + SMOOTHING_HOPS + 2) * control_hop(sample_rate)
-    if (expander := recipe.expander) is not None:
+    expander = recipe.expander if isinstance(recipe, StemRecipe) else None
+    if expander is not None:
         slow_ms = max(expander.attack_ms, expander.release_ms)
         n_samples += detected + _samples(expander.hold_ms + SETTLING_TIMES * slow_ms, sample_rate)
     if (compressor := recipe.compressor) is not None:
@@ -85,9 +93,9 @@ def high_pass_memory(frequency_hz: float | None, sample_rate: int) -> int:
     return 0 if frequency_hz is None else math.ceil(SETTLING_PERIODS * sample_rate / frequency_hz)
 
 
-def check_frequencies(name: str, recipe: StemRecipe, sample_rate: int) -> None:
-    """Raise SettingsError E411 where a filter of a stem does not lie below half the sample rate."""
-    passes = {"high_pass_hz": recipe.high_pass_hz}
+def check_frequencies(name: str, recipe: StemRecipe | BusRecipe | MixBusRecipe, sample_rate: int) -> None:
+    """Raise SettingsError E411 where a filter of a stem or a bus does not lie below half the sample rate."""
+    passes = {"high_pass_hz": recipe.high_pass_hz if isinstance(recipe, StemRecipe) else None}
     if recipe.compressor is not None:
         passes["compressor.side_chain_high_pass_hz"] = recipe.compressor.side_chain_high_pass_hz
     for key, frequency_hz in passes.items():
@@ -95,7 +103,7 @@ def check_frequencies(name: str, recipe: StemRecipe, sample_rate: int) -> None:
             message = f'"{name}": {key} is {frequency_hz:g}, which is too high at {sample_rate} Hz.'
             hint = f"at most {HIGHEST_SHARE * sample_rate:.0f}."
             raise SettingsError(message, code="E411", hint=hint)
-    for number, band in enumerate(_bands(recipe.equaliser)):
+    for number, band in enumerate(bands_of(recipe.equaliser)):
         try:
             check_band(band, sample_rate)
         except ValueError as error:
@@ -106,7 +114,8 @@ def _samples(time_ms: float, sample_rate: int) -> int:
     return math.ceil(time_ms * 1e-3 * sample_rate)
 
 
-def _bands(bands: list[EqualiserBandRecipe]) -> list[EqualiserBand]:
+def bands_of(bands: list[EqualiserBandRecipe]) -> list[EqualiserBand]:
+    """The bands of an equaliser as the recipe says them."""
     return [EqualiserBand(band.kind, band.frequency_hz, band.gain_db, band.q) for band in bands]
 
 
@@ -121,7 +130,8 @@ def _expander_settings(recipe: ExpanderRecipe) -> ExpanderSettings:
     )
 
 
-def _compressor_settings(recipe: CompressorRecipe) -> CompressorSettings:
+def compressor_settings(recipe: CompressorRecipe) -> CompressorSettings:
+    """A compressor as the recipe says it."""
     return CompressorSettings(
         threshold_db=recipe.threshold_db,
         ratio=recipe.ratio,

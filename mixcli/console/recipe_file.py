@@ -25,7 +25,7 @@ HEADER = """\
 PLAIN_TEXT = re.compile(r"[A-Za-z_][A-Za-z0-9_./()+-]*(?: [A-Za-z0-9_./()+-]+)*\Z")
 LONGEST_SIMPLE_KEY = 1000  # YAML takes 1024; longer ones are written on a line of their own
 YAML_WORDS = frozenset({"true", "false", "yes", "no", "on", "off", "null", "y", "n"})
-LEFT_OUT_EMPTY = ("reasons", "equaliser")
+LEFT_OUT_EMPTY = ("reasons", "equaliser", "rides", "delay_ms")
 ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
 
 
@@ -52,7 +52,9 @@ def _fields(part: RecipePart) -> dict[str, Any]:
     return {
         key: value
         for key, value in fields.items()
-        if value is not None and (value or key not in LEFT_OUT_EMPTY)
+        if value is not None
+        and (value or key not in LEFT_OUT_EMPTY)
+        and not (isinstance(value, RecipePart) and not _fields(value))  # a mix bus that does nothing
     }
 
 

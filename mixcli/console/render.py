@@ -5,34 +5,36 @@ Legend: K buses in the order of BUSES, T samples, C = 2 channels.
 All work is done in blocks of 65,536 samples that start at multiples of it, counted from the song's start. So
 a sample does not depend on where rendering began: a part of a song equals the same part of the whole (within
 1e-6; everything before that can be heard in it, filters, the gains of expanders and compressors, and reverb,
-is run in first).
+is run in first). Stems are run in several threads, which changes no sample.
 """
 
 from collections.abc import Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mixcli.audio.convolution import StreamConvolver
 from mixcli.audio.decibels import db_to_gain
 from mixcli.audio.reverb import reverb_impulse_response
+from mixcli.console.desk import Desk, MixBusParts, check_desk, desk_memory
 from mixcli.console.effects import check_frequencies
+from mixcli.console.ledger import Ledger
 from mixcli.console.recipe import Recipe, ReverbRecipe
-from mixcli.console.strip import Block, ChannelStrip, StripBlock, memory_of
+from mixcli.console.strip import Block, memory_of
+from mixcli.console.strip_runner import StripRunner, Strips
 from mixcli.errors import SettingsError
-from mixcli.songs.roles import BUSES
 from mixcli.songs.song import Song, Stem
-from mixcli.songs.stem_reader import StemReader
 
 BLOCK = 65_536  # samples; fixed, because rounding may depend on it
 
 
 @dataclass(frozen=True)
 class ConsoleBlock:
-    """A block of the console's mix, which is the sum of its buses and of what comes back from the reverb."""
+    """A block of the console's mix, which is the sum of its buses and of what comes back from the reverb.
+
+    Both are here as they are in the mix, with all that their buses and the mix bus do to them.
+    """
 
     start: int
     buses_KTC: NDArray[np.float32]
@@ -43,10 +45,11 @@ class ConsoleRenderer:
     """Renders a song through a recipe; iterating gives ConsoleBlocks in order.
 
     The mix is exactly as long as the longest stem of the song, muted or not, so that mixes, versions and
-    exported stems of a song have one length; the reverb's tail after that is cut. `start` and `n_samples`
-    choose a part, in samples at the recipe's rate; `n_samples` then says how many there are. Every stem of
-    the song must be in the recipe. Effects are on stems alone: a bus is the plain sum of its strips. `repair`
-    reads invalid samples as zeros. Raises SettingsError E411, and SongError while reading.
+    exported stems of a song have one length; what is delayed beyond that and the reverb's tail are cut there.
+    `start` and `n_samples` choose a part, in samples at the recipe's rate; `n_samples` then says how many
+    there are. Every stem of the song must be in the recipe. `repair` reads invalid samples as zeros. Stems
+    are run in `threads` threads (None: as many as there are cores). Raises SettingsError E411, and SongError
+    while reading.
     """
 
     def __init__(
@@ -57,72 +60,61 @@ class ConsoleRenderer:
         start: int = 0,
         n_samples: int | None = None,
         repair: bool = False,
+        threads: int | None = None,
     ) -> None:
         self.sample_rate = recipe.sample_rate
         self.start = start
         self.n_samples = _part_length(song, recipe, start, n_samples)
         self._recipe = recipe
         self._repair = repair
+        self._threads = threads
         self._sounding = sounding_stems(song, recipe)
         for name in self._names():
             check_frequencies(name, recipe.stems[name], recipe.sample_rate)
+        check_desk(recipe, self._names())
         self._reverb_NC = np.zeros((1, 2), np.float32)
         if any(recipe.stems[name].reverb_send_db is not None for name in self._names()):
             self._reverb_NC = reverb_response(recipe.reverb, recipe.sample_rate)
 
     def __iter__(self) -> Iterator[ConsoleBlock]:
-        reverb = StreamConvolver(self._reverb_NC, 1)
-        bus_numbers = {name: BUSES.index(self._recipe.stems[name].bus) for name in self._names()}
+        desk, parts = self._desk(), MixBusParts(self._recipe, self._names())
         for start, strips in self._run_strips():
-            buses_KTC = np.zeros((len(BUSES), BLOCK, 2), np.float32)
-            send_T = np.zeros(BLOCK, np.float32)
-            for name, block in strips:
-                buses_KTC[bus_numbers[name]] += block.panned_TC
-                if block.send_T is not None:
-                    send_T += block.send_T
-            returns_TC = reverb.push(send_T[:, None])
-            part = self._part_of(start)
-            if part.start < part.stop:
-                yield ConsoleBlock(start + part.start, buses_KTC[:, part], returns_TC[part])
+            buses_KTC, returns_TC = parts.push(desk.push(strips, BLOCK))
+            kept = self._part_of(start)
+            if kept.start < kept.stop:
+                yield ConsoleBlock(start + kept.start, buses_KTC[:, kept], returns_TC[kept])
+
+    def mixes(self) -> Iterator[tuple[int, Block]]:
+        """The mix alone, as (start, mix_TC): the sum of what iterating gives, for less work."""
+        desk = self._desk()
+        for start, strips in self._run_strips():
+            mix_TC = desk.push(strips, BLOCK).mix_TC
+            kept = self._part_of(start)
+            if kept.start < kept.stop:
+                yield start + kept.start, mix_TC[kept]
 
     def terms(self, by: Literal["stem", "bus"]) -> Iterator[tuple[int, dict[str, Block]]]:
         """The parts whose sum is the mix, each with its own share of the reverb; see `render_terms`."""
-        stems = self._recipe.stems
-        parts = {name: name if by == "stem" else stems[name].bus for name in self._names()}
-        wet = {parts[name] for name in self._names() if stems[name].reverb_send_db is not None}
-        reverbs = {part: StreamConvolver(self._reverb_NC, 1) for part in sorted(wet)}
-        for start, strips in self._run_strips():
-            terms = {part: np.zeros((BLOCK, 2), np.float32) for part in parts.values()}
-            sends = {part: np.zeros(BLOCK, np.float32) for part in reverbs}
-            for name, block in strips:
-                terms[parts[name]] += block.panned_TC
-                if block.send_T is not None:
-                    sends[parts[name]] += block.send_T
-            for part, reverb in reverbs.items():
-                terms[part] += reverb.push(sends[part][:, None])
+        desk = self._desk()
+        ledger = Ledger(self._recipe, self._names(), by, self._reverb_NC)
+        for start, iterated in self._run_strips():
+            strips = list(iterated)
+            terms = ledger.push(strips, desk.push(strips, BLOCK), BLOCK)
             kept = self._part_of(start)
             if kept.start < kept.stop:
                 yield start + kept.start, {part: term_TC[kept] for part, term_TC in terms.items()}
 
-    def _run_strips(self) -> Iterator[tuple[int, Iterator[tuple[str, StripBlock]]]]:
-        """Read all stems and run their strips, block by block on the fixed grid; what is silent is left out.
+    def _desk(self) -> Desk:
+        return Desk(self._recipe, self._names(), self._reverb_NC, start=self.reads_from)
 
-        The strips of a block are run while they are iterated over, so one stem's block is in memory at a
-        time.
-        """
-        with ExitStack() as stack:
-            first, rate = self.reads_from, self.sample_rate
-            readers, strips = {}, {}
-            for stem in self._sounding:
-                part = self._recipe.stems[stem.name]
-                reader = StemReader(stem, rate, start=first, repair=self._repair)
-                readers[stem.name] = stack.enter_context(reader)
-                bus = self._recipe.buses[part.bus]
-                strips[stem.name] = ChannelStrip(
-                    stem.name, part, bus, n_channels=stem.n_channels, sample_rate=rate, start=first
-                )
-            for start in range(first, self._stop(), BLOCK):
-                yield start, _strip_blocks(readers, strips)
+    def _run_strips(self) -> Iterator[tuple[int, Strips]]:
+        """Run all strips, block by block on the fixed grid; what is silent is left out."""
+        first = self.reads_from
+        starts = range(first, self._stop(), BLOCK)
+        with StripRunner(
+            self._sounding, self._recipe, first=first, repair=self._repair, threads=self._threads
+        ) as runner:
+            yield from zip(starts, runner.blocks(len(starts), BLOCK), strict=True)
 
     def _names(self) -> list[str]:
         return [stem.name for stem in self._sounding]
@@ -132,9 +124,10 @@ class ConsoleRenderer:
 
     @property
     def reads_from(self) -> int:
-        """The sample from which stems are read, so that all that sounds into the part is there."""
+        """The sample from which strips are run, so that all that sounds into the part is there."""
         memories = [memory_of(self._recipe.stems[name], self.sample_rate) for name in self._names()]
-        return max(0, self.start - max(memories, default=0) - len(self._reverb_NC)) // BLOCK * BLOCK
+        n_samples = max(memories, default=0) + desk_memory(self._recipe, self._names(), len(self._reverb_NC))
+        return max(0, self.start - n_samples) // BLOCK * BLOCK
 
     def _part_of(self, block_start: int) -> slice:
         return slice(
@@ -154,8 +147,9 @@ def render_terms(
     """Render a song as terms that sum to the console's mix, as (start, {name: term_TC}).
 
     A term is a stem (named as in the recipe) or a bus, with its share of the reverb. Muted stems have no
-    term, nor has a bus without a stem that sounds. The sum is the mix within float32 rounding (below -120
-    dBFS).
+    term, nor has a bus without a stem that sounds. Equalisers of buses are run on each term, and of their
+    compressors each term has the gain that was found from the sum. The sum of the terms is the mix within
+    float32 rounding (below -120 dBFS).
     """
     return ConsoleRenderer(song, recipe, start=start, n_samples=n_samples, repair=repair).terms(by)
 
@@ -192,6 +186,10 @@ def reverb_response(reverb: ReverbRecipe, sample_rate: int) -> NDArray[np.float3
             low_cut_hz=reverb.low_cut_hz,
             high_cut_hz=reverb.high_cut_hz,
             seed=reverb.seed,
+            low_decay=reverb.low_decay,
+            high_decay=reverb.high_decay,
+            low_hz=reverb.low_hz,
+            high_hz=reverb.high_hz,
         )
     except ValueError as error:
         raise SettingsError(f"the recipe's reverb: {error}.", code="E411") from error
@@ -203,12 +201,3 @@ def _part_length(song: Song, recipe: Recipe, start: int, n_samples: int | None) 
         raise ValueError("a part of a song cannot begin before it, nor have a negative length")
     rest = max(0, mix_length(song, recipe.sample_rate) - start)
     return rest if n_samples is None else min(n_samples, rest)
-
-
-def _strip_blocks(
-    readers: dict[str, StemReader], strips: dict[str, ChannelStrip]
-) -> Iterator[tuple[str, StripBlock]]:
-    for name, reader in readers.items():
-        block = strips[name].push(reader.read(BLOCK))
-        if block is not None:
-            yield name, block

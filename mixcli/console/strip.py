@@ -1,7 +1,7 @@
 """One channel strip of the console: what a recipe does to one stem, block by block.
 
 Legend: T samples, C channels, N taps. A stem's contribution to the mix is its own, and scales with its gain.
-Without an expander and a compressor all here is linear.
+Without an expander and a compressor all here is linear, and without rides it is the same at any time.
 """
 
 import math
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from mixcli.audio.convolution import StreamConvolver
 from mixcli.audio.decibels import db_to_gain
+from mixcli.audio.dynamics import apply_gain
 from mixcli.audio.filters import SosFilter, butterworth_high_pass
 from mixcli.audio.width import curve_fir, n_curve_taps, n_decorrelation_taps, side_from_mid_fir
 from mixcli.console.effects import (
@@ -22,6 +23,7 @@ from mixcli.console.effects import (
     high_pass_memory,
 )
 from mixcli.console.recipe import BusRecipe, StemRecipe
+from mixcli.console.rides import Rides
 
 Block = NDArray[np.float32]
 
@@ -35,16 +37,17 @@ class StripBlock:
 
 
 class ChannelStrip:
-    """Polarity, gain, high-pass, expander, equaliser, compressor, width, pan and reverb send of one stem.
+    """Polarity, gain, high-pass, expander, equaliser, compressor, rides, width, pan and send of one stem.
 
     With an expander or a compressor the gain comes after the compressor: these two hear the recording, so
     that their thresholds are in dB of its full scale and who turns the stem up does not compress it more.
-    Otherwise the gain is the first thing done. `start` is where in the song the first block lies.
+    Otherwise the gain is the first thing done. Rides are always behind the compressor. `start` is where in
+    the song the first block lies; the delay of a recipe is in the stem before it comes here (DelayedStem).
 
     The stem is taken apart into mid and side, (L + R) / 2 and (L - R) / 2; a mono stem is all mid. The mid is
     left alone by the width, so that a mono fold-down of a stem in the centre is the stem itself. The send is
-    the mid after gain and effects (post-fader), before the pan: its level does not depend on the pan. The
-    gain of the bus is taken here, which is the same as on the bus because all after it is linear.
+    the mid after gain, effects and rides (post-fader), before the pan: its level does not depend on the pan.
+    The gain of the bus is taken here, so that the send follows it too; the bus's effects come after it.
     """
 
     def __init__(
@@ -78,11 +81,15 @@ class ChannelStrip:
         self._send_gain = None
         if recipe.reverb_send_db is not None:
             self._send_gain = np.float32(db_to_gain(recipe.reverb_send_db))
+        self._rides = Rides(recipe.rides, sample_rate) if recipe.rides else None
+        self._position = start
         self._n_silent = 0
         self._n_memory = memory_of(recipe, sample_rate)
 
     def push(self, stem_TC: Block) -> StripBlock | None:
         """Run the next samples of the stem, [T, 1] or [T, 2]; None for a block in which nothing sounds."""
+        start = self._position
+        self._position += len(stem_TC)
         if stem_TC.any():
             self._n_silent = 0
         elif self._n_silent >= self._n_memory:
@@ -97,6 +104,8 @@ class ChannelStrip:
         stem_TC = self._effects.push(stem_TC)
         if self._gain_is_last:
             stem_TC = stem_TC * self._gain
+        if self._rides is not None:
+            stem_TC = apply_gain(stem_TC, self._rides.gain(start, len(stem_TC)))
         mid_T, side_T = split_mid_side(stem_TC)
         if side_T is not None and self._side_filter is not None:
             side_T = self._side_filter.push(side_T[:, None])[:, 0]
@@ -105,7 +114,9 @@ class ChannelStrip:
         if self._widener is not None:
             made_T = self._widener.push(mid_T[:, None])[:, 0]
             left_T, right_T = mid_T + made_T, mid_T - made_T
-        panned_TC = np.stack([left_T * self._left_gain, right_T * self._right_gain], axis=1)
+        panned_TC = np.empty((len(mid_T), 2), np.float32)
+        np.multiply(left_T, self._left_gain, out=panned_TC[:, 0])
+        np.multiply(right_T, self._right_gain, out=panned_TC[:, 1])
         if side_T is not None:
             panned_TC[:, 0] += side_T * self._side_left
             panned_TC[:, 1] -= side_T * self._side_right

@@ -64,8 +64,8 @@ def render_sound(plan: MixPlan, on_progress: Progress | None = None) -> Iterator
 
 
 def _console_alone(plan: MixPlan, start: int, n_samples: int) -> Iterator[SoundBlock]:
-    for block in _console(plan, start, n_samples):
-        yield SoundBlock(block.start, _console_mix(block))
+    for block_start, mix_TC in _console(plan, start, n_samples).mixes():
+        yield SoundBlock(block_start, mix_TC)
 
 
 def _console(plan: MixPlan, start: int, n_samples: int) -> ConsoleRenderer:
@@ -117,10 +117,9 @@ def _with_network(plan: MixPlan, start: int, n_samples: int) -> Iterator[SoundBl
     )
     share, amount = np.float32(console_share(plan)), np.float32(plan.recipe.network.amount)
     waiting_TC: Block = np.zeros((0, 2), np.float32)
-    for block in _console(plan, start, n_samples):
-        console_TC = _console_mix(block)
+    for block_start, console_TC in _console(plan, start, n_samples).mixes():
         while len(waiting_TC) < len(console_TC):
             waiting_TC = np.concatenate([waiting_TC, next(network)])
         network_TC = waiting_TC[: len(console_TC)] * amount
         waiting_TC = waiting_TC[len(console_TC) :]
-        yield SoundBlock(block.start, console_TC * share + network_TC, network_TC=network_TC)
+        yield SoundBlock(block_start, console_TC * share + network_TC, network_TC=network_TC)
