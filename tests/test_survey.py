@@ -12,8 +12,9 @@ import soundfile
 from mixcli.audio.loudness import LoudnessMeter
 from mixcli.errors import SongError
 from mixcli.songs.discovery import DiscoveryOptions, read_song
-from mixcli.songs.stem_meters import BAND_EDGES_HZ, HopMeter
+from mixcli.songs.stem_meters import BAND_EDGES_HZ, BandMeter, HopMeter, PeakMeter
 from mixcli.songs.survey import select_stems, survey_song
+from mixcli.songs.third_octaves import CENTRES_HZ
 
 RATE = 8_000
 
@@ -82,7 +83,9 @@ def test_threads_change_no_bit(song, rng):
     for name, stem in one.stems.items():
         other = many.stems[name]
         assert np.array_equal(stem.hop_energies, other.hop_energies)
-        assert replace(stem, hop_energies=None) == replace(other, hop_energies=None)
+        assert np.array_equal(stem.hop_peaks, other.hop_peaks)
+        plain, other = (replace(one, hop_energies=None, hop_peaks=None) for one in (stem, other))
+        assert plain == other
 
 
 def test_hops_hold_the_mean_square_of_a_tone(song):
@@ -119,6 +122,67 @@ def test_band_energies_of_noise_are_those_of_one_long_transform(song, rng):
             expected = power[(frequencies >= low) & (frequencies < high)].sum()
             # Noise: the estimate varies with one over the root of bandwidth times duration.
             assert energy == pytest.approx(expected, rel=0.15 if high <= 200 else 0.05)
+
+
+def test_thirds_of_an_octave_of_noise_are_those_of_one_long_transform(song, rng):
+    rate = 44_100
+    samples = noise(rng, 20 * rate, 2) * np.float32([1.0, 0.5])
+    measured = survey_song(song({"Keys.wav": samples}, rate=rate), rate).stems["Keys.wav"].third_octaves
+    assert len(measured) == 30
+    frequencies = np.fft.rfftfreq(len(samples), 1 / rate)
+    mid, side = (samples[:, 0] + samples[:, 1]) / 2, (samples[:, 0] - samples[:, 1]) / 2
+    power = sum(np.abs(np.fft.rfft(one.astype(np.float64))) ** 2 * 2 / len(one) for one in (mid, side))
+    for k, energy in zip(range(-16, 14), measured, strict=True):
+        inside = (frequencies >= 1_000 * 2 ** ((k - 0.5) / 3)) & (frequencies < 1_000 * 2 ** ((k + 0.5) / 3))
+        # Noise: windows cut it up, and the estimates differ by one over the root of the number of bins.
+        assert energy == pytest.approx(power[inside].sum(), rel=1.5 / math.sqrt(inside.sum()))
+
+
+@pytest.mark.parametrize("rate", [8_000, 44_100, 96_000])
+def test_a_tone_gives_its_whole_energy_to_its_third_of_an_octave(song, rate):
+    n_samples = 6 * rate
+    tones = {k: 1_000 * 2 ** (k / 3) for k in (-16, -12, -9, -5, -4, -1, 5, 8, 13)}
+    stems = {f"{k}.wav": sine(frequency, n_samples, rate) for k, frequency in tones.items()}
+    stems |= {"silent rest.wav": np.concatenate([sine(50, n_samples, rate), np.zeros(n_samples, np.float32)])}
+    measured = survey_song(song(stems, rate=rate), rate).stems
+    for k, frequency in tones.items():
+        energies = measured[f"{k}.wav"].third_octaves
+        if frequency < rate / 2:
+            assert energies[k + 16] == pytest.approx(0.5**2 / 2 * n_samples, rel=0.02)
+            far = [energy for other, energy in enumerate(energies) if abs(other - k - 16) > 3]
+            assert max(far) < 1e-3 * energies[k + 16]
+    assert measured["silent rest.wav"].third_octaves[3] == pytest.approx(0.5**2 / 2 * n_samples, rel=0.02)
+    for centre, energy in zip(CENTRES_HZ, measured["-4.wav"].third_octaves, strict=True):
+        if centre * 2 ** (-1 / 6) > rate / 2:
+            assert energy == 0
+
+
+@pytest.mark.parametrize("n_samples", [300, 800, 70_003])
+def test_hop_peaks_are_those_of_a_plain_loop(song, rng, n_samples):
+    stems = {"Bass.wav": noise(rng, n_samples), "Keys.wav": noise(rng, n_samples, 2)}
+    stems["Keys.wav"][n_samples // 3 : n_samples // 2] = 0
+    measured = survey_song(song(stems), RATE).stems
+    for name, samples in stems.items():
+        wide = samples.reshape(n_samples, -1)
+        n_hops = max(1, n_samples // 800)
+        expected = [np.abs(wide[index * 800 : (index + 1) * 800]).max() for index in range(n_hops)]
+        assert measured[name].hop_peaks.dtype == np.float32
+        assert measured[name].hop_peaks.tolist() == expected
+        assert len(expected) == len(measured[name].hop_energies)
+
+
+@pytest.mark.parametrize("n_channels", [1, 2])
+def test_no_cut_into_blocks_changes_a_bit_of_bands_and_peaks(rng, n_channels):
+    samples = noise(rng, 100_003, n_channels)
+    borders = [0, *sorted(rng.integers(0, len(samples), 40)), len(samples)]
+    found = []
+    for cuts in (borders, [0, len(samples)]):
+        bands, peaks = BandMeter(RATE, n_channels), PeakMeter(RATE, n_channels)
+        for start, stop in pairwise(cuts):
+            bands.push(samples[start:stop])
+            peaks.push(samples[start:stop])
+        found.append((bands.finish(), bands.third_octaves(), peaks.finish().tolist()))
+    assert found[0] == found[1]
 
 
 def test_a_loud_bass_leaves_the_upper_bands_empty(song):

@@ -9,6 +9,7 @@ from mixcli.songs.bounce_proof import is_only_the_sum
 from mixcli.songs.least_squares import Explanation, explain, smallest_residuals
 from mixcli.songs.naming import quoted, quoted_list
 from mixcli.songs.roles import family_of
+from mixcli.songs.session_faults import find_session_faults
 from mixcli.songs.song import Excluded, Song, Stem
 from mixcli.songs.stem_survey import FAULTY_DC
 from mixcli.songs.survey import Survey, select_stems
@@ -51,13 +52,15 @@ def apply_survey(song: Song, survey: Survey) -> tuple[Song, Survey]:
     Silent stems and second copies go. A stem that is a sum of at least two others with gains of zero or more
     (what is left lies under -20 dB, also as it is heard: a suspect and its parts are read once more) is a
     bounce of them, or, if they span three families, an existing mix; it goes as well. Two near-identical
-    stems are microphones of one thing and stay. Raises SongError E332 if all stems are silent.
+    stems are microphones of one thing and stay. What else is wrong is only said. Raises SongError E332 if all
+    stems are silent.
     """
     judged = _drop_broken(_Judged(song, survey))
     judged = _drop_silent(judged)
     judged = _drop_copies(judged)
     judged = _drop_bounces(judged)
     judged = judged.without((), [*_unproved_bounces(judged.song), *_oddities(judged)])
+    judged = judged.without((), find_session_faults(judged.song, judged.survey))
     return judged.song, judged.survey
 
 

@@ -3,7 +3,7 @@
 import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
 from mixcli.errors import SettingsError
@@ -146,6 +146,7 @@ def _is_all_the_rest(words: Sequence[str]) -> bool:
     return len(said) == 1 and said[0] in role_table.ALL_THE_REST
 
 
+@lru_cache(maxsize=4096)  # the songs of a library are named alike
 def _match(words: tuple[str, ...]) -> Hit | None:
     """The first row of the table that the words satisfy, and which of the words did."""
     return (
@@ -255,6 +256,7 @@ def _nouns() -> tuple[str, ...]:
     )
 
 
+@lru_cache(maxsize=4096)
 def _mend(word: str) -> str:
     """The table's word that an unknown word is one edit away from, or the word itself."""
     if len(word) < FUZZY_LENGTH or known(word):

@@ -8,7 +8,7 @@ from typing import Literal
 from mixcli.audio.files import AudioInfo
 from mixcli.errors import Notice
 
-RoleSource = Literal["option", "folder", "name", "recipe", "none"]
+RoleSource = Literal["option", "folder", "name", "sound", "recipe", "none"]
 
 
 @dataclass(frozen=True, kw_only=True)

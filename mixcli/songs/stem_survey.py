@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from mixcli.audio.loudness import energy_to_lufs, integrated_lufs, lufs_to_energy
 from mixcli.audio.recursion import FilterMatrices
 from mixcli.songs.song import Stem
-from mixcli.songs.stem_meters import BandMeter, HopMeter
+from mixcli.songs.stem_meters import BandMeter, HopMeter, PeakMeter
+from mixcli.songs.stem_sound import StemSound
 
 SILENT_DBFS = -70.0  # a stem whose peak lies below is silent
 ACTIVE_BELOW_LU = (
@@ -35,8 +36,10 @@ class StemSurvey:
     those of the stem as it sounds in stereo at unity gain: a mono stem counts as two equal channels.
     `peak_dbfs`, `dc` (of full scale, the worse channel), `clipped_runs` and `digest` (sha256 of the decoded
     samples and the rate) are of the file's own samples. `mid_energy` and `side_energy` are sums of squares of
-    (L+R)/2 and (L-R)/2 in the five bands of `BAND_EDGES_HZ`. `active_fraction` is the share of its hops
-    within 20 LU of its loudness.
+    (L+R)/2 and (L-R)/2 in the five bands of `BAND_EDGES_HZ`; `third_octaves` is the sum of both in each of
+    the 30 bands around `third_octaves.CENTRES_HZ`, 0 above the Nyquist frequency. `hop_peaks` holds the
+    highest |sample| over the channels per hop of `hop_energies`, float32. `sound` is what its role can be
+    told from. `active_fraction` is the share of its hops within 20 LU of its loudness.
     """
 
     peak_dbfs: float
@@ -45,6 +48,9 @@ class StemSurvey:
     active_fraction: float
     mid_energy: tuple[float, ...]
     side_energy: tuple[float, ...]
+    third_octaves: tuple[float, ...]
+    hop_peaks: NDArray[np.float32]
+    sound: StemSound
     dual_mono: bool
     silent: bool
     clipped_runs: int
@@ -59,7 +65,8 @@ class StemMeter:
         """`k_filter` as `HopMeter` takes it."""
         self._n_channels = stem.n_channels
         self._loudness = HopMeter(sample_rate, stem.n_channels, k_filter)
-        self._bands = BandMeter(sample_rate, stem.n_channels)
+        self._bands = BandMeter(sample_rate, stem.n_channels, with_sound=True)
+        self._peaks = PeakMeter(sample_rate, stem.n_channels)
         self._digest = hashlib.sha256(f"{stem.sample_rate} {stem.n_channels}".encode())
         self._peak = 0.0
         self._sums_C = np.zeros(stem.n_channels)
@@ -93,6 +100,7 @@ class StemMeter:
         silent = _peak(block_TC) == 0.0
         self._loudness.push(block_TC, silent=silent)
         self._bands.push(block_TC, silent=silent)
+        self._peaks.push(block_TC, silent=silent)
         return not silent
 
     def finish(self) -> StemSurvey:
@@ -110,6 +118,9 @@ class StemMeter:
             active_fraction=_active_fraction(hops, loudness),
             mid_energy=mid_energy,
             side_energy=side_energy,
+            third_octaves=self._bands.third_octaves(),
+            hop_peaks=self._peaks.finish(),
+            sound=self._bands.sound(),
             dual_mono=self._identical and self._peak > 0,
             silent=peak_dbfs < SILENT_DBFS,
             clipped_runs=self._clipped_runs,
