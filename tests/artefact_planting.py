@@ -11,9 +11,13 @@ from mixcli.measures.artefacts import describe_artefact_stems, find_artefacts
 GAP_BLOCKS = 3  # from one planted artefact to the next in the same mix
 
 
+def described(songs):
+    return [(song, describe_artefact_stems(song.stems, RATE)) for song in songs]
+
+
 @cache
 def described_songs(seed):
-    return [(song, describe_artefact_stems(song.stems, RATE)) for song in clean_songs(seed)]
+    return described(clean_songs(seed))
 
 
 def found_blocks(found, kind):

@@ -1,29 +1,21 @@
 """All detectors together: keys and shares, mixes of mixcli's own making, real music, odd input."""
 
 import math
-from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
-from artefact_material import RATE, clean_songs
-from artefact_planting import clean_rates
+from artefact_material import RATE, SECONDS, clean_songs
+from artefact_planting import clean_rates, described
+from artefact_real import MEASURED, SET, STEMS, read, real_songs
 
 from mixcli.measures.artefacts import (
     MEASURES,
     artefact_shares,
-    describe_artefact_stems,
     find_artefacts,
 )
 
-SHARED = Path(__file__).parents[1].parent / "shared"
 ON_REAL_MUSIC = 0.02
-
-
-def read(path):
-    sound_TC, rate = soundfile.read(path, dtype="float32", always_2d=True)
-    assert rate == RATE
-    return np.repeat(sound_TC, 2, axis=1) if sound_TC.shape[1] == 1 else sound_TC
 
 
 def kinds(found):
@@ -115,39 +107,15 @@ def test_the_mix_of_the_demo_song_holds_nothing(run, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not (SHARED / "bench" / "songs").is_dir(), reason="no real songs beside this checkout")
-def test_human_mixes_of_real_songs_are_clean():
+@pytest.mark.skipif(not STEMS.is_dir(), reason="no real stems beside this checkout")
+@pytest.mark.parametrize("names", [SET, MEASURED])
+def test_sums_and_mixes_of_real_stems_are_clean(names):
     counts = dict.fromkeys((measure.key for measure in MEASURES), 0.0)
-    seconds = 0
-    for folder in sorted((SHARED / "bench" / "songs").iterdir()):
-        stems = [read(path) for path in sorted((folder / "stems").glob("*.flac"))]
-        described = describe_artefact_stems(stems, RATE)
-        others = folder / "other-mixes"
-        for path in (folder / "mix.flac", others / "equal-loudness-anchor.flac", others / "e2e-flow.flac"):
-            mix_TC = read(path)
-            shares = artefact_shares(
-                find_artefacts(mix_TC, RATE, described), len(mix_TC) / RATE, with_stems=True
-            )
-            counts = {key: counts[key] + share * 12 / 100 for key, share in shares.items()}
-            seconds += 12
-    print({key: f"{count:.0f} of {seconds}" for key, count in counts.items()})  # noqa: T201 - to be read
-    assert max(counts.values()) <= ON_REAL_MUSIC * seconds
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(
-    not (SHARED / "data" / "everything-is-free-stems").is_dir(), reason="no real stems beside this checkout"
-)
-def test_sums_of_real_stems_are_clean():
-    counts = dict.fromkeys((measure.key for measure in MEASURES), 0.0)
-    seconds = 0
-    for folder in sorted((SHARED / "data" / "everything-is-free-stems").iterdir()):
-        stems = [read(path)[: 20 * RATE] for path in sorted(folder.glob("*.ogg"))]
-        if not stems:
-            continue
-        mix_TC = np.sum(stems, axis=0, dtype=np.float32)
-        shares = artefact_shares(find_artefacts(mix_TC, RATE, stems), len(mix_TC) / RATE, with_stems=True)
-        counts = {key: counts[key] + share * 20 / 100 for key, share in shares.items()}
-        seconds += 20
-    print({key: f"{count:.0f} of {seconds}" for key, count in counts.items()})  # noqa: T201 - to be read
-    assert max(counts.values()) <= ON_REAL_MUSIC * seconds
+    mixes = 0
+    for song, stems in described(real_songs(names)):
+        for mix_TC in (song.mix_TC, np.sum(song.stems, axis=0, dtype=np.float32)):
+            shares = artefact_shares(find_artefacts(mix_TC, RATE, stems), SECONDS, with_stems=True)
+            counts = {key: counts[key] + share * SECONDS / 100 for key, share in shares.items()}
+            mixes += 1
+    print({key: f"{count:.0f} of {mixes * SECONDS}" for key, count in counts.items()})  # noqa: T201 - to be read
+    assert max(counts.values()) <= ON_REAL_MUSIC * mixes * SECONDS

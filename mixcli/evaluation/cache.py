@@ -35,7 +35,7 @@ def song_fingerprint(song: PlannedSong, request: EvalRequest) -> str:
     files = [path for folder in folders for path in list_below(folder).audio]
     return _digest(
         __version__,
-        request.preset,
+        request.presets,
         repr(request.discovery),
         str(request.parts),
         request.repair,

@@ -1,10 +1,8 @@
 """The mixes that an evaluation makes itself: own systems through `mix`, baselines from the stems."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from mixcli.audio.output import output_folder
 from mixcli.audio.writer import write_audio
@@ -18,16 +16,6 @@ from mixcli.mixing.request import MixRequest
 from mixcli.mixing.result import MixResult
 
 
-@contextmanager
-def mixes_folder(request: EvalRequest) -> Iterator[Path]:
-    """Where mixes made here go: kept below `out`, or gone with the block."""
-    if request.out is not None:
-        yield request.out / "mixes"
-        return
-    with TemporaryDirectory(prefix="mixcli-eval-") as folder:
-        yield Path(folder)
-
-
 def mix_request(song: PlannedSong, system: System, request: EvalRequest, folder: Path) -> MixRequest:
     """What `mix` is asked for one own system."""
     if song.folder is None:
@@ -35,7 +23,7 @@ def mix_request(song: PlannedSong, system: System, request: EvalRequest, folder:
     return MixRequest(
         folder=song.folder,
         out=place_of(song, system, folder).parent,
-        preset=request.preset,
+        presets=request.presets,
         settings=system.settings,
         discovery=request.discovery,
         repair=request.repair,

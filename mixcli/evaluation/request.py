@@ -44,7 +44,7 @@ class EvalRequest:
     against: Path | None = None
     parts: str | None = None
     recipe: str | None = None
-    preset: str = DEFAULT_PRESET
+    presets: tuple[str, ...] = (DEFAULT_PRESET,)
     discovery: DiscoveryOptions = field(default_factory=DiscoveryOptions)
     repair: bool = False  # read samples that are not finite as silence
     out: Path | None = None
