@@ -1,10 +1,10 @@
 """Every setting of a mix, typed and checked once at the edge, and the presets that hold them."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import date
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -14,6 +14,7 @@ from mixcli.strict_yaml import load_mapping, refuse_words_for_numbers, validate
 DEFAULT_PRESET = "streaming"
 MAX_PRESET_BYTES = 64 * 1024
 
+Kind = Literal["delivery", "style"]
 SampleRateHz = Annotated[int, Field(ge=8_000, le=384_000)]
 
 
@@ -48,13 +49,51 @@ class MixSettings(Settings):
     amount: float = Field(1.0, ge=0, le=1.5, description="0 is the console alone")
 
 
+class RuleSettings(Settings):
+    """What may be turned on the console's rules as a whole: style, taste, and how much of each rule is used.
+
+    Levels are added to what the rules decide for a song; strengths of 0 switch a rule off and 1 is all of it.
+    """
+
+    vocals_db: float = Field(0.0, ge=-12, le=12, description="level of the voices, added to the rules'")
+    drums_db: float = Field(0.0, ge=-12, le=12, description="level of the drums, added to the rules'")
+    bass_db: float = Field(0.0, ge=-12, le=12, description="level of the bass, added to the rules'")
+    other_db: float = Field(0.0, ge=-12, le=12, description="level of all else, added to the rules'")
+    width_db: float = Field(0.0, ge=-60, le=12, description="added to the side that the rules make")
+    pan_scale: float = Field(1.0, ge=0, le=3, description="times every pan that the rules choose")
+    reverb_db: float = Field(0.0, ge=-60, le=12, description="added to every reverb send")
+    reverb: Literal["plate", "room"] = Field("plate", description="kind of the shared reverb")
+    decay_s: float = Field(1.2, gt=0.05, le=10, description="reverb time, -60 dB")
+    compression: float = Field(0.5, ge=0, le=2, description="strength of the compression of stems")
+    equaliser: float = Field(0.0, ge=0, le=1, description="correction towards the role's usual spectrum")
+    masking: float = Field(0.0, ge=0, le=1, description="room made for the lead, and for kick and bass")
+    rides: float = Field(0.0, ge=0, le=1, description="slow level rides of the lead voice")
+    bus_compression: float = Field(0.0, ge=0, le=1, description="strength of the mix bus compressor")
+    bus_tone: float = Field(0.0, ge=0, le=1, description="mix bus towards the tone of released music")
+    keep_balance: float = Field(0.0, ge=0, le=1, description="how much of the incoming balance is kept")
+    max_gain_db: float = Field(30.0, ge=0, le=120, description="the most a stem is ever turned up")
+
+
+PARTS: Mapping[str, Collection[str]] = {"mix": MixSettings.model_fields, "rules": RuleSettings.model_fields}
+
+
 class Preset(Settings):
-    """A named set of settings with its source."""
+    """A named set of settings with its source: what a mix is delivered as, what style it is in, or both."""
 
     description: str
     source: str
     checked: date
     mix: MixSettings = MixSettings()
+    rules: RuleSettings = RuleSettings()
+
+    @property
+    def kinds(self) -> tuple[Kind, ...]:
+        """`delivery` where it names any key of `mix`, `style` where any of `rules`."""
+        named: dict[Kind, bool] = {
+            "delivery": bool(self.mix.model_fields_set),
+            "style": bool(self.rules.model_fields_set),
+        }
+        return tuple(kind for kind, is_named in named.items() if is_named)
 
 
 def presets_folder() -> Path:
@@ -89,31 +128,56 @@ def load_preset(name_or_path: str) -> Preset:
     return validate(Preset, load_mapping(path, max_bytes=MAX_PRESET_BYTES), source=f'"{path.name}"')
 
 
-def override(
-    settings: MixSettings, given: Mapping[str, Any], *, source: str = "the command line"
-) -> MixSettings:
+def preset_values(names_or_paths: Iterable[str], part: Literal["mix", "rules"]) -> dict[str, Any]:
+    """What several presets set of one part: in their order, each only the keys that it names.
+
+    Raises SettingsError E411 or E412.
+    """
+    values: dict[str, Any] = {}
+    for name_or_path in names_or_paths:
+        preset = load_preset(name_or_path)
+        settings: Settings = preset.mix if part == "mix" else preset.rules
+        values |= settings.model_dump(exclude_unset=True)
+    return values
+
+
+Chosen = TypeVar("Chosen", MixSettings, RuleSettings)
+
+
+def override(settings: Chosen, given: Mapping[str, Any], *, source: str = "the command line") -> Chosen:
     """Settings with the given values, checked, in place of their own."""
-    return validate(MixSettings, settings.model_dump() | dict(given), source=source)
+    return validate(type(settings), settings.model_dump() | dict(given), source=source)
 
 
-def parse_assignments(assignments: list[str]) -> dict[str, Any]:
-    """Turn `--set mix.limit_db=9` into {"limit_db": 9}; values are read as YAML scalars."""
+def parse_assignments(assignments: Iterable[str]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Turn `--set mix.limit_db=9` and `--set rules.reverb_db=+3` into settings of mix and of rules.
+
+    The part before the point may be left out. Values are read as YAML scalars.
+    """
     import yaml
 
-    given: dict[str, Any] = {}
+    given: dict[str, dict[str, Any]] = {part: {} for part in PARTS}
     for assignment in assignments:
         key, equals, text = assignment.partition("=")
-        key = key.strip().removeprefix("mix.")
         if not equals:
             raise SettingsError(f'--set "{assignment}" has no "=".', code="E413", hint="--set mix.limit_db=9")
-        if key not in MixSettings.model_fields:
-            near = get_close_matches(key, MixSettings.model_fields, n=1)
-            hint = f'did you mean "{near[0]}"?' if near else f"known: {', '.join(MixSettings.model_fields)}"
-            raise SettingsError(f'--set: unknown key "{key}".', code="E411", hint=hint)
+        part, name = _place_of(key.strip())
         try:
             value = yaml.safe_load(text)
         except (yaml.YAMLError, ValueError, RecursionError) as error:
             raise SettingsError(f'--set "{assignment}": the value cannot be read.', code="E413") from error
         # bit depths are words ("16", "24", "32f"), but YAML reads digits as a number
-        given[key] = str(value) if key == "bit_depth" else value
-    return given
+        given[part][name] = str(value) if name == "bit_depth" else value
+    return given["mix"], given["rules"]
+
+
+def _place_of(key: str) -> tuple[str, str]:
+    """The part and the name of a key of `--set`. Raises SettingsError E411 with the nearest."""
+    places = {f"{part}.{name}": (part, name) for part, fields in PARTS.items() for name in fields}
+    by_name = {name: place for place, (_, name) in places.items()}  # no name is in both parts
+    place = key if "." in key else by_name.get(key, key)
+    if place in places:
+        return places[place]
+    near = get_close_matches(key.rpartition(".")[2], by_name, n=1)
+    hint = f'did you mean "{by_name[near[0]]}"?' if near else f"known: {', '.join(places)}"
+    raise SettingsError(f'--set: unknown key "{key}".', code="E411", hint=hint)

@@ -9,6 +9,7 @@ from mixcli.errors import SettingsError
 from mixcli.settings import (
     DEFAULT_PRESET,
     MixSettings,
+    RuleSettings,
     load_preset,
     override,
     parse_assignments,
@@ -29,8 +30,9 @@ DECIDED = {
 }
 
 
-def test_every_decided_preset_is_there_and_no_other():
-    assert set(preset_names()) == set(DECIDED)
+def test_every_decided_delivery_preset_is_there_and_no_other():
+    deliveries = {name for name in preset_names() if "delivery" in load_preset(name).kinds}
+    assert deliveries == set(DECIDED)
     assert DEFAULT_PRESET in DECIDED
 
 
@@ -51,7 +53,10 @@ def test_the_cd_preset_is_44_1_khz_16_bit_and_loud_may_limit_9_db():
 
 def test_a_preset_holds_no_path_and_no_device():
     for path in presets_folder().glob("*.yaml"):
-        assert not {"device", "out", "path", "threads"} & set(yaml.safe_load(path.read_text())["mix"])
+        document = yaml.safe_load(path.read_text("utf-8"))
+        keys = {key for part in ("mix", "rules") for key in document.get(part, {})}
+        assert keys
+        assert not {"device", "out", "path", "threads"} & keys
 
 
 @pytest.mark.parametrize(
@@ -110,11 +115,43 @@ def test_given_values_win_and_are_checked():
         override(MixSettings(), {"limit_db": 300})
 
 
-def test_assignments_are_typed_and_unknown_keys_get_the_nearest_name():
-    asked = parse_assignments(["mix.limit_db=9", "bit_depth=16", "lufs=null"])
-    assert asked == {"limit_db": 9, "bit_depth": "16", "lufs": None}
-    with pytest.raises(SettingsError) as caught:
-        parse_assignments(["mix.limit=9"])
-    assert "limit_db" in caught.value.hint
+def test_settings_of_the_rules_are_overridden_and_checked_alike():
+    assert override(RuleSettings(drums_db=2), {"reverb": "room"}) == RuleSettings(drums_db=2, reverb="room")
+    with pytest.raises(SettingsError, match="keep_balance"):
+        override(RuleSettings(), {"keep_balance": 2})
+
+
+def test_no_key_is_a_setting_of_both_parts():
+    assert not set(MixSettings.model_fields) & set(RuleSettings.model_fields)
+
+
+def test_assignments_are_typed_and_go_to_their_part():
+    words = ["mix.limit_db=9", "bit_depth=16", "lufs=null", "rules.reverb_db=+3", "drums_db=-1.5"]
+    mix, rules = parse_assignments(words)
+    assert mix == {"limit_db": 9, "bit_depth": "16", "lufs": None}
+    assert rules == {"reverb_db": 3, "drums_db": -1.5}
     with pytest.raises(SettingsError, match='has no "="'):
         parse_assignments(["limit_db"])
+
+
+@pytest.mark.parametrize(
+    ("key", "nearest"),
+    [
+        ("mix.limit", "mix.limit_db"),
+        ("limt_db", "mix.limit_db"),
+        ("rules.drum_db", "rules.drums_db"),
+        ("rules.limit_db", "mix.limit_db"),
+        ("mix.reverb_db", "rules.reverb_db"),
+        ("rule.width_db", "rules.width_db"),
+    ],
+)
+def test_unknown_keys_get_the_nearest_with_its_part(key, nearest):
+    with pytest.raises(SettingsError) as caught:
+        parse_assignments([f"{key}=9"])
+    assert (caught.value.code, caught.value.hint) == ("E411", f'did you mean "{nearest}"?')
+
+
+@given(st.text(max_size=40))
+def test_no_assignment_makes_the_reader_fail_in_another_way(text):
+    with pytest.raises(SettingsError):
+        parse_assignments([f"no such key {text}"])

@@ -19,6 +19,7 @@ from mixcli.cli.parse import parse_number
 from mixcli.cli.progress import count_progress
 from mixcli.cli.show import line, result_line, show_error, show_notices
 from mixcli.cli.spelled_out import spell_out_options
+from mixcli.cli.stopping import StopRequest
 from mixcli.errors import RequirementMissed, UsageError
 
 if TYPE_CHECKING:
@@ -48,12 +49,10 @@ def score(context: typer.Context, library: Library, *, options: EvalOptions) -> 
     Another command makes a blind listening test of what --out DIR kept: mixcli eval listen DIR
     """
     from mixcli.cli.eval_request import build_eval_request
-    from mixcli.evaluation.document import evaluation_document
+    from mixcli.evaluation.folders import results_held
     from mixcli.evaluation.plan import plan_evaluation
-    from mixcli.evaluation.requirements import check_requirements, check_systems, parse_requirement
-    from mixcli.evaluation.run import run_evaluation
+    from mixcli.evaluation.requirements import check_systems, parse_requirement
     from mixcli.measures.catalogue import KEYS_OF_MIXES
-    from mixcli.mixing.result import error_document
 
     started, clock = datetime.now(UTC), time.monotonic()
     request = build_eval_request(library, options)
@@ -69,23 +68,47 @@ def score(context: typer.Context, library: Library, *, options: EvalOptions) -> 
     if options.dry_run:
         show_plan(plan, request, options)
         return
-    check_outputs(request, options)
+    with results_held(request):
+        check_outputs(request, options)
+        songs = score_songs(plan, request, options, context.obj, workers=workers)
+        seconds = time.monotonic() - clock
+        tell_results(plan, request, options, songs, by=by, started=started, seconds=seconds)
+
+
+def score_songs(
+    plan: "EvalPlan", request: "EvalRequest", options: EvalOptions, stop: StopRequest, *, workers: int
+) -> list[dict[str, Any]]:
+    """The songs' parts of the document, in order; what goes wrong is told on the way."""
+    from mixcli.evaluation.run import run_evaluation
+
     songs: list[dict[str, Any]] = [{} for _ in plan.songs]
     show = {"quiet": options.quiet, "verbose": options.verbose}
-    with count_progress(context.obj, "Songs", len(plan.songs), **show) as progress:
+    with count_progress(stop, "Songs", len(plan.songs), **show) as progress:
         for done in run_evaluation(plan, request, workers=workers):
             songs[done.index] = done.document
             progress(plan.songs[done.index].name)
             tell_song(done.document, options)
             keep_tracebacks(done.tracebacks, request, options)
+    return songs
+
+
+def tell_results(
+    plan: "EvalPlan",
+    request: "EvalRequest",
+    options: EvalOptions,
+    songs: list[dict[str, Any]],
+    *,
+    by: list[str],
+    started: datetime,
+    seconds: float,
+) -> None:
+    """Statistics, tables and files. Raises typer.Exit where a requirement was missed or a song failed."""
+    from mixcli.evaluation.document import evaluation_document
+    from mixcli.evaluation.requirements import check_requirements
+    from mixcli.mixing.result import error_document
+
     document = evaluation_document(
-        plan,
-        request,
-        songs,
-        n_draws=options.bootstrap,
-        by=by,
-        started=started,
-        seconds=time.monotonic() - clock,
+        plan, request, songs, n_draws=options.bootstrap, by=by, started=started, seconds=seconds
     )
     document["requirements"] = check_requirements(options.fail_if or [], document)
     missed = missed_requirement(document)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from mixcli.cli.options import Json, PresetName, Quiet, Verbose
+from mixcli.cli.options import Json, PresetNames, Quiet, Verbose
 from mixcli.cli.song_options import SongOptions
 
 COMPARE, STATISTICS, RESULTS, RUN = "What is compared", "Statistics", "Results", "Run"
@@ -148,7 +148,7 @@ class EvalOptions(SongOptions):
     system: GivenSystems = None
     model: Models = None
     recipe: RecipePattern = None
-    preset: PresetName = None
+    preset: PresetNames = None
     no_mix: NoMix = False
     baselines: Baselines = "all"
     against: Against = None

@@ -5,12 +5,12 @@ from pathlib import Path
 
 from mixcli.cli.eval_options import EvalOptions
 from mixcli.cli.parse import parse_choice
-from mixcli.cli.request import discovery_options
+from mixcli.cli.request import chosen_presets, discovery_options
 from mixcli.errors import UsageError
 from mixcli.evaluation.baselines import BASELINES
 from mixcli.evaluation.request import CONSOLE, EvalRequest, System
 from mixcli.mixing.network_choice import default_weights_installed
-from mixcli.settings import DEFAULT_PRESET, load_preset
+from mixcli.settings import DEFAULT_PRESET
 
 OWN = "mixcli"
 
@@ -23,14 +23,13 @@ def build_eval_request(library: Path, options: EvalOptions) -> EvalRequest:
             raise UsageError("--report html is written into --out.", code="E215", hint="--out evaluation")
     if options.no_mix and (options.model or options.recipe):
         raise UsageError("--no-mix contradicts --model and --recipe.", code="E215")
-    load_preset(options.preset or DEFAULT_PRESET)  # a slip is told once, not song by song
     return EvalRequest(
         library=library,
         systems=(*own_systems(options), *given_systems(options), *baseline_systems(options)),
         against=options.against,
         parts=options.parts,
         recipe=options.recipe,
-        preset=options.preset or DEFAULT_PRESET,
+        presets=chosen_presets(options.preset) or (DEFAULT_PRESET,),
         discovery=discovery_options(options),
         repair=options.repair_nan,
         out=options.out,

@@ -26,7 +26,7 @@ Name = Annotated[
     typer.Option(
         "--name",
         metavar="TEMPLATE",
-        help="File name, from {song} {preset} {model} {bits}.",
+        help="File name, from {song} {preset} {model} {bits} {variant}.",
         rich_help_panel=OUTPUT,
     ),
 ]
@@ -92,20 +92,35 @@ RecipeFile = Annotated[
         "--recipe", metavar="FILE", help="Render this recipe; no rule is consulted.", rich_help_panel=BALANCE
     ),
 ]
-PresetName = Annotated[
-    str | None,
+KeepBalance = Annotated[
+    float | None,
+    typer.Option(
+        "--keep-balance",
+        metavar="SHARE",
+        min=0,
+        max=1,
+        help="Keep so much of the balance that the stems come with; 1: their plain sum.",
+        rich_help_panel=BALANCE,
+    ),
+]
+PresetNames = Annotated[
+    list[str] | None,
     typer.Option(
         "-p",
         "--preset",
         metavar="NAME|FILE",
-        help="Where the mix is going; see mixcli presets list. Not given: streaming.",
+        help="Where the mix is going, or its style: mixcli presets list. Or MIXCLI_PRESET=rock,apple.",
         rich_help_panel=LOUDNESS,
-        envvar="MIXCLI_PRESET",
     ),
 ]
 Set = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Any setting: --set mix.limit_db=9", rich_help_panel=RUN),
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Any setting: --set mix.limit_db=9, --set rules.reverb_db=+3",
+        rich_help_panel=RUN,
+    ),
 ]
 Lufs = Annotated[
     str | None,
@@ -206,7 +221,8 @@ class MixOptions(SongOptions):
     mute: Mute = None
     solo: Solo = None
     recipe: RecipeFile = None
-    preset: PresetName = None
+    keep_balance: KeepBalance = None
+    preset: PresetNames = None
     lufs: Lufs = None
     true_peak: TruePeak = None
     loudness_mode: LoudnessMode = None

@@ -1,12 +1,15 @@
-"""`mixcli presets`: what a mix can be made for."""
+"""`mixcli presets`: what a mix can be made for, and in what style."""
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mixcli.cli.show import result_line
+
+if TYPE_CHECKING:
+    from mixcli.settings import Preset
 
 presets = typer.Typer(help="List, show and check presets.", no_args_is_help=True)
 
@@ -17,18 +20,38 @@ PresetArgument = Annotated[
 
 @presets.command("list")
 def list_presets(json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False) -> None:
-    """List the presets that come with mixcli, with what they are for."""
+    """List the presets that come with mixcli: where a mix is going (delivery), and in what style it is."""
     from mixcli.mixing.result import to_json
     from mixcli.settings import load_preset, preset_names
 
     found = {name: load_preset(name) for name in preset_names()}
     if json:
-        rows = [{"name": name, **preset.model_dump(mode="json")} for name, preset in found.items()]
+        rows = [
+            {
+                "name": name,
+                "kind": kind_of(preset),
+                "sets": keys_set(preset),
+                **preset.model_dump(mode="json"),
+            }
+            for name, preset in found.items()
+        ]
         sys.stdout.write(to_json({"schema": "mixcli.presets/1", "presets": rows}))
         return
     width = max(map(len, found), default=0)
-    for name, preset in found.items():
-        result_line(f"{name.ljust(width)}  {preset.description}")
+    kind_width = max(map(len, map(kind_of, found.values())), default=0)
+    for name, preset in sorted(found.items(), key=lambda item: (kind_of(item[1]), item[0])):
+        result_line(f"{name.ljust(width)}  {kind_of(preset).ljust(kind_width)}  {preset.description}")
+
+
+def kind_of(preset: "Preset") -> str:
+    """`delivery`, `style`, or both; `nothing` for one that sets nothing."""
+    return "+".join(preset.kinds) or "nothing"
+
+
+def keys_set(preset: "Preset") -> list[str]:
+    """The keys that a preset names, as `--set` takes them."""
+    parts = preset.model_dump(include={"mix", "rules"}, exclude_unset=True)
+    return [f"{part}.{key}" for part, values in parts.items() for key in values]
 
 
 @presets.command("show")

@@ -1,5 +1,7 @@
 """From the options of `mix` and `batch` to a request."""
 
+import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -8,17 +10,33 @@ from mixcli.cli.parse import parse_choice, parse_levels, parse_number, parse_pai
 from mixcli.cli.song_options import SongOptions
 from mixcli.errors import UsageError
 from mixcli.mixing.request import ConsoleMoves, IfExists, MixRequest, Terms
-from mixcli.settings import DEFAULT_PRESET, load_preset, parse_assignments
+from mixcli.settings import DEFAULT_PRESET, load_preset, parse_assignments, preset_values
 from mixcli.songs.discovery import DiscoveryOptions
 from mixcli.songs.header_checks import Alignment
 
 
-def asked_settings(options: MixOptions) -> dict[str, Any]:
-    """The settings asked for by name: a named preset, then `--set`, then the options of their own."""
-    asked: dict[str, Any] = {}
-    if options.preset is not None:
-        asked |= load_preset(options.preset).mix.model_dump(exclude_unset=True)
-    asked |= parse_assignments(options.set_ or [])
+def chosen_presets(given: list[str] | None) -> tuple[str, ...]:
+    """The presets to use: those of MIXCLI_PRESET, then those named with --preset.
+
+    A style from the environment holds until a style is named, and a delivery until a delivery is. Raises
+    SettingsError.
+    """
+    named = tuple(given or ())
+    kinds = {kind for name in named for kind in load_preset(name).kinds}
+    waiting = [word.strip() for word in os.environ.get("MIXCLI_PRESET", "").split(",")]
+    return (*(word for word in waiting if word and kinds.isdisjoint(load_preset(word).kinds)), *named)
+
+
+def asked_settings(options: MixOptions, presets: tuple[str, ...]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The settings of mix and rules asked for by name.
+
+    Those of the mix begin with the presets, which win over a recipe; then comes `--set`, then the options of
+    their own.
+    """
+    asked, rules = parse_assignments(options.set_ or [])
+    asked = preset_values(presets, "mix") | asked
+    if options.keep_balance is not None:
+        rules["keep_balance"] = options.keep_balance
     named = {
         "format": options.format,
         "bit_depth": options.bit_depth,
@@ -33,7 +51,7 @@ def asked_settings(options: MixOptions) -> dict[str, Any]:
     if options.sample_rate is not None:
         text = options.sample_rate
         asked["sample_rate"] = text if text == "source" else int(parse_number("--sample-rate", text))
-    return asked
+    return asked, rules
 
 
 def discovery_options(options: SongOptions) -> DiscoveryOptions:
@@ -53,8 +71,8 @@ def discovery_options(options: SongOptions) -> DiscoveryOptions:
     )
 
 
-def refuse_beside_recipe(options: SongOptions) -> None:
-    """Raise UsageError for options that choose stems: a recipe has chosen them."""
+def refuse_beside_recipe(options: MixOptions, rules: Mapping[str, Any]) -> None:
+    """Raise UsageError for options that choose stems or turn the rules: a recipe has chosen and decided."""
     chosen = {
         "--include": options.include,
         "--exclude": options.exclude,
@@ -70,14 +88,21 @@ def refuse_beside_recipe(options: SongOptions) -> None:
     if given:
         message = f"a recipe names its stems and their roles; {', '.join(given)} cannot change them."
         raise UsageError(message, code="E210", hint="edit the recipe, or make a new one without --recipe.")
+    turned = [f"--preset {name}" for name in options.preset or () if load_preset(name).kinds == ("style",)]
+    turned += [f"rules.{key}" for key in rules]
+    if turned:
+        message = f"no rule is consulted beside a recipe; {', '.join(turned)} cannot change it."
+        raise UsageError(message, code="E230", hint="edit the recipe, or make a new one without --recipe.")
 
 
 def build_request(folder: Path, out: Path | None, options: MixOptions, *, if_exists: str) -> MixRequest:
     """Everything that was typed, checked and in its place. Raises UsageError and SettingsError."""
     if options.force and options.if_exists not in (None, "overwrite"):
         raise UsageError("--force and --if-exists contradict each other.", code="E206")
+    presets = chosen_presets(options.preset)
+    settings, rules = asked_settings(options, presets)
     if options.recipe is not None:
-        refuse_beside_recipe(options)
+        refuse_beside_recipe(options, rules)
     existing = "overwrite" if options.force else options.if_exists or if_exists
     existing = parse_choice("--if-exists", existing, ("error", "skip", "overwrite", "number"))
     terms = parse_choice("--terms", options.terms, ("none", "stems", "buses"))
@@ -93,8 +118,9 @@ def build_request(folder: Path, out: Path | None, options: MixOptions, *, if_exi
         out=out,
         name_template=options.name,
         if_exists=cast(IfExists, existing),
-        preset=options.preset or DEFAULT_PRESET,
-        settings=asked_settings(options),
+        presets=presets or (DEFAULT_PRESET,),
+        settings=settings,
+        rules=rules,
         discovery=discovery_options(options),
         repair=options.repair_nan,
         recipe=options.recipe,

@@ -74,6 +74,23 @@ def show_result(result: "MixResult", *, quiet: int, verbose: int, kept: bool = T
         line(f"next: edit {recipe} and mix again with --recipe and another --name")
 
 
+def show_variant(result: "MixResult", *, quiet: int, verbose: int) -> None:
+    """One of several mixes of a song: what it is, how it came out or is planned, and its path on stdout."""
+    variant = result.variant
+    if not quiet and variant is not None:
+        if variant.number == 1:
+            line(song_line(result))
+        line(f"{variant.label}: {variant.text}")
+        for text in move_lines(result) if verbose else ():
+            line(text)
+        for text in loudness_lines(result):
+            line(f"    {text}")
+    if result.status == "planned":
+        result_line(f"would write {result.paths.audio}")
+    else:
+        path_line(result.paths.audio)
+
+
 def song_line(result: "MixResult") -> str:
     """What was found in the song's folder."""
     plan = result.plan

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mixcli.audio.behind import Behind
 from mixcli.audio.files import AudioReader, read_info
 from mixcli.audio.mastering import (
     MasterSolution,
@@ -75,17 +76,20 @@ def finish_mix(
     while True:
         try:
             with atomic_output(path) as part:
-                with MixWriter(
-                    part,
-                    sample_rate=sample_rate,
-                    n_channels=2,
-                    container=settings.format,
-                    bit_depth=settings.bit_depth,
-                    dither_seed=seed,
-                    software=software,
-                ) as writer:
+                with (
+                    MixWriter(
+                        part,
+                        sample_rate=sample_rate,
+                        n_channels=2,
+                        container=settings.format,
+                        bit_depth=settings.bit_depth,
+                        dither_seed=seed,
+                        software=software,
+                    ) as writer,
+                    Behind(writer.write) as writing,
+                ):
                     for block_TC, _ in apply_master(blocks, sample_rate, 2, solution):
-                        writer.write(block_TC)
+                        writing.push(block_TC)
                 measures = measure(lambda: read_blocks(part), sample_rate, 2)
                 peak_dbtp = measures.true_peak_dbtp
                 if ceiling_dbtp is not None and peak_dbtp is not None and peak_dbtp > ceiling_dbtp:

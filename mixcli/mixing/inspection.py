@@ -1,21 +1,21 @@
 """What is in a song folder and what a mix would do with it, without rendering anything and without torch."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from mixcli import __version__
 from mixcli.console.recipe import Recipe
 from mixcli.console.rules import make_recipe
-from mixcli.mixing.plan import measuring
+from mixcli.mixing.measured import measure_stems, measuring
+from mixcli.mixing.plan import balance_notices
 from mixcli.mixing.request import Progress
 from mixcli.mixing.result import finite, notice_document, shown_path
 from mixcli.songs.discovery import DiscoveryOptions, read_song
-from mixcli.songs.faults import apply_survey
 from mixcli.songs.header_checks import most_common_rate
 from mixcli.songs.roles import bus_of
 from mixcli.songs.song import Song, Stem
-from mixcli.songs.survey import Survey, survey_song
+from mixcli.songs.survey import Survey
 
 SCHEMA = "mixcli.inspect/1"
 
@@ -43,11 +43,13 @@ def inspect_song(
     if quick:
         return Inspection(folder=folder, song=song)
     on_block = measuring(song, on_progress)
-    survey = survey_song(
-        song, most_common_rate(song.stems), skip_bad=options.skip_bad, repair=repair, on_block=on_block
+    rate = most_common_rate(song.stems)
+    song, survey, pairs = measure_stems(
+        song, rate, skip_bad=options.skip_bad, repair=repair, on_block=on_block
     )
-    song, survey = apply_survey(song, survey)
-    return Inspection(folder=folder, song=song, survey=survey, recipe=make_recipe(song, survey))
+    song = replace(song, notices=song.notices + balance_notices(song, survey))
+    recipe = make_recipe(song, survey, pairs=pairs)
+    return Inspection(folder=folder, song=song, survey=survey, recipe=recipe)
 
 
 def inspection_document(inspection: Inspection) -> dict[str, Any]:

@@ -11,10 +11,12 @@ from mixcli.audio.parts import output_error
 from mixcli.console.recipe_file import write_recipe
 from mixcli.mixing.fingerprint import request_fingerprint
 from mixcli.mixing.finish import FinishedMix, finish_mix
+from mixcli.mixing.measured import MeasuredSong
 from mixcli.mixing.output_path import MixPaths, plan_paths, settle_existing
-from mixcli.mixing.plan import MixPlan, plan_mix, settle_settings
+from mixcli.mixing.plan import MixPlan, plan_mix
 from mixcli.mixing.request import ConsoleMoves, MixRequest, Progress
 from mixcli.mixing.result import MixResult, file_sha256, read_record, result_document, to_json
+from mixcli.mixing.settle import settle_settings
 from mixcli.mixing.sound import render_sound
 from mixcli.mixing.stereo import StereoMeter
 from mixcli.mixing.terms import export_terms
@@ -24,19 +26,23 @@ from mixcli.songs.listing import song_name
 SOFTWARE = f"mixcli {__version__}"
 
 
-def mix_song(request: MixRequest, on_progress: Progress | None = None) -> MixResult:
+def mix_song(
+    request: MixRequest, on_progress: Progress | None = None, *, measured: MeasuredSong | None = None
+) -> MixResult:
     """Mix one song folder and write the mix, its recipe and its result.
 
-    The output is settled before any work. Raises MixcliError; what was there before is then still there. A
-    loudness that was required and missed raises nothing: the mix is there, and the result says so.
+    `measured` is the song where it was measured before. The output is settled before any work. Raises
+    MixcliError; what was there before is then still there. A loudness that was required and missed raises
+    nothing: the mix is there, and the result says so.
     """
     started, clock = datetime.now(UTC), time.monotonic()
     planned_paths = paths_of(request)
     paths = settle_existing(planned_paths, request.if_exists, terms=request.terms != "none")
     if paths is None:
         return skipped(request, planned_paths)
-    fingerprint = request_fingerprint(request)  # before anything is read: a later change counts
-    plan = plan_mix(request, on_progress)
+    # of the files before anything was read of them: a later change counts
+    fingerprint = request_fingerprint(request, None if measured is None else measured.files)
+    plan = plan_mix(request, on_progress, measured=measured)
     stereo = StereoMeter()
     with output_folder(paths.audio.parent) as folder, ScratchFile(paths.audio.parent, 2) as scratch:
         for block in render_sound(plan, on_progress):
@@ -61,7 +67,8 @@ def mix_song(request: MixRequest, on_progress: Progress | None = None) -> MixRes
         paths=paths,
         recipe=own_recipe_path(request, paths),
         given_recipe=request.recipe,
-        preset=request.preset,
+        presets=request.presets,
+        variant=request.variant,
         plan=plan,
         finished=finished,
         sha256=file_sha256(paths.audio),
@@ -98,23 +105,27 @@ def skipped(request: MixRequest, paths: MixPaths) -> MixResult:
         song=song_name(request.folder),
         folder=request.folder,
         paths=paths,
-        preset=request.preset,
+        presets=request.presets,
+        variant=request.variant,
     )
 
 
-def plan_only(request: MixRequest, on_progress: Progress | None = None) -> MixResult:
+def plan_only(
+    request: MixRequest, on_progress: Progress | None = None, *, measured: MeasuredSong | None = None
+) -> MixResult:
     """What `mix` would do, without rendering or writing anything; raises what it would raise until then."""
     planned_paths = paths_of(request)
     paths = settle_existing(planned_paths, request.if_exists, terms=request.terms != "none")
     if paths is None:
         return skipped(request, planned_paths)
-    plan = plan_mix(request, on_progress)
+    plan = plan_mix(request, on_progress, measured=measured)
     return MixResult(
         status="planned",
         song=plan.song.name,
         folder=request.folder,
         paths=paths,
-        preset=request.preset,
+        presets=request.presets,
+        variant=request.variant,
         plan=plan,
         notices=plan.notices,
     )
@@ -123,13 +134,20 @@ def plan_only(request: MixRequest, on_progress: Progress | None = None) -> MixRe
 def paths_of(request: MixRequest) -> MixPaths:
     """Where the mix of a request goes."""
     settings, _ = settle_settings(request)
-    return plan_paths(request.folder, request.out, request.name_template, settings, preset=request.preset)
+    return plan_paths(
+        request.folder,
+        request.out,
+        request.name_template,
+        settings,
+        preset=request.preset,
+        variant=request.variant,
+    )
 
 
 def solved_plan(plan: MixPlan, finished: FinishedMix) -> MixPlan:
     """The plan with what the master turned out to need, as the recipe records it."""
     solution = finished.solution
-    reasons = {"gain_db": gain_reason(plan, finished)}
+    reasons = plan.recipe.master.reasons | {"gain_db": gain_reason(plan, finished)}
     if solution.max_reduction_db > 0:
         reasons["max_reduction_db"] = "the most the limiter takes, to keep the ceiling"
     master = plan.recipe.master.model_copy(

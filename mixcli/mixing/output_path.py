@@ -5,13 +5,14 @@ import string
 from dataclasses import dataclass
 from pathlib import Path
 
+from mixcli.console.variants import MAIN, Variant
 from mixcli.errors import OutputError, SettingsError, UsageError
 from mixcli.mixing.request import IfExists
 from mixcli.settings import MixSettings
 from mixcli.songs.listing import song_name
 
 AUDIO_SUFFIXES = {".wav": "wav", ".flac": "flac"}
-TEMPLATE_FIELDS = ("song", "preset", "model", "bits", "ext")
+TEMPLATE_FIELDS = ("song", "preset", "model", "bits", "variant", "ext")
 MAX_NAME_BYTES = 200  # leaves room for ".recipe.yaml" and the temporary name within 255
 
 
@@ -54,11 +55,18 @@ def output_format(out: Path | None, settings: MixSettings) -> MixSettings:
 
 
 def plan_paths(
-    folder: Path, out: Path | None, template: str, settings: MixSettings, *, preset: str
+    folder: Path,
+    out: Path | None,
+    template: str,
+    settings: MixSettings,
+    *,
+    preset: str,
+    variant: Variant | None = None,
 ) -> MixPaths:
     """Decide where the mix of a song folder goes.
 
-    `out` is a folder, or a file when it ends in an audio suffix; without it the mix goes to `mixes`. Never
+    `out` is a folder, or a file when it ends in an audio suffix; without it the mix goes to `mixes`. A
+    variant other than the first has its label behind the name, where the template does not place it. Never
     into the song's own folder: OutputError E507. SettingsError for a bad template, UsageError for a suffix
     that cannot be written.
     """
@@ -66,7 +74,7 @@ def plan_paths(
         message = f'"{out}" lies in the song folder, which is never written into.'
         raise OutputError(message, code="E507", hint=f'-o "{folder.resolve().parent / "mixes"}"')
     if out is not None and out.suffix.lower() in AUDIO_SUFFIXES:
-        return MixPaths(audio=out)
+        return MixPaths(audio=out.with_stem(_labelled(out.stem, variant)))
     if out is not None and out.suffix.lower() in (".mp3", ".ogg", ".opus", ".aif", ".aiff", ".m4a"):
         message = f'cannot write "{out.name}": mixes are written as WAV or FLAC.'
         raise UsageError(message, code="E201", hint=f'-o "{out.with_suffix(".wav").name}"')
@@ -79,10 +87,17 @@ def plan_paths(
         "preset": clean_file_name(preset),
         "model": clean_file_name(settings.model or "console"),
         "bits": settings.bit_depth,
+        "variant": (variant or MAIN).label,
         "ext": settings.format,
     }
     name = _fill(template.removesuffix(".{ext}"), fields)
+    if "{variant}" not in template:
+        name = _labelled(name, variant)
     return MixPaths(audio=out / f"{clean_file_name(name)}.{settings.format}")
+
+
+def _labelled(name: str, variant: Variant | None) -> str:
+    return name if variant in (None, MAIN) else f"{name} ({variant.label})"
 
 
 def lies_in(path: Path, folder: Path) -> bool:

@@ -1,25 +1,23 @@
 """From a song folder to all that will be done to it: the plan that a dry run shows and a mix carries out."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from mixcli.console.keep_balance import keep_balance
 from mixcli.console.overrides import apply_overrides
+from mixcli.console.printed_stems import looks_balanced
 from mixcli.console.recipe import MasterRecipe, Recipe
-from mixcli.console.recipe_file import read_recipe
 from mixcli.console.render import mix_length, sounding_stems
 from mixcli.console.rules import make_recipe
 from mixcli.errors import Notice, SettingsError
+from mixcli.mixing.measured import MeasuredSong, measure_song
 from mixcli.mixing.network_choice import choose_model, network_recipe
-from mixcli.mixing.output_path import output_format
 from mixcli.mixing.recipe_song import song_of_recipe
 from mixcli.mixing.request import MixRequest, Progress
-from mixcli.settings import MixSettings, load_preset, override
-from mixcli.songs.discovery import DiscoveryOptions, read_song
-from mixcli.songs.faults import apply_survey
-from mixcli.songs.header_checks import most_common_rate
+from mixcli.mixing.settle import settle_rules, settle_settings
+from mixcli.settings import MixSettings, RuleSettings, load_preset
 from mixcli.songs.song import Song
-from mixcli.songs.survey import Survey, survey_song
+from mixcli.songs.survey import Survey
 
 if TYPE_CHECKING:
     from mixcli.models.checkpoint import TrainedModel
@@ -31,6 +29,7 @@ class MixPlan:
 
     song: Song
     survey: Survey | None
+    rules: RuleSettings | None  # None where a recipe was given
     recipe: Recipe
     settings: MixSettings
     model: "TrainedModel | None"
@@ -45,32 +44,16 @@ class MixPlan:
         return self.recipe.sample_rate
 
 
-def settle_settings(request: MixRequest) -> tuple[MixSettings, Recipe | None]:
-    """The settings of a request: preset, then recipe (read here), then what was asked for by name."""
-    settings = load_preset(request.preset).mix
-    recipe = None
-    if request.recipe is not None:
-        recipe = read_recipe(request.recipe)
-        settings = override(settings, settings_of_recipe(recipe), source=f'"{request.recipe.name}"')
-    asked = override(settings, request.settings)
-    settings = output_format(request.out, asked)
-    if "format" in request.settings and settings.format != asked.format:
-        message = f'"{request.out}" and --format {asked.format} contradict each other.'
-        raise SettingsError(message, code="E418", hint="let the name of the file say the format.")
-    if settings.format == "flac" and settings.bit_depth == "32f":
-        message = "FLAC holds 16 or 24 bits, not 32-bit float."
-        raise SettingsError(message, code="E418", hint="--format wav, or --bit-depth 24.")
-    return settings, recipe
-
-
-def plan_mix(request: MixRequest, on_progress: Progress | None = None) -> MixPlan:
+def plan_mix(
+    request: MixRequest, on_progress: Progress | None = None, *, measured: MeasuredSong | None = None
+) -> MixPlan:
     """Read, measure and decide; nothing is rendered or written.
 
-    With a recipe no rule is consulted and no stem is measured. Raises SongError, SettingsError and
-    CheckpointError.
+    With a recipe no rule is consulted and no stem is measured; `measured` is a song that was measured before.
+    Raises SongError, SettingsError and CheckpointError.
     """
     settings, given_recipe = settle_settings(request)
-    survey = None
+    survey = rules = None
     notices: tuple[Notice, ...] = ()
     if given_recipe is not None:
         song = song_of_recipe(request.folder, given_recipe, downmix=request.discovery.downmix)
@@ -78,17 +61,14 @@ def plan_mix(request: MixRequest, on_progress: Progress | None = None) -> MixPla
         if isinstance(settings.sample_rate, int):
             recipe = recipe.model_copy(update={"sample_rate": settings.sample_rate})
     else:
-        song = read_song(request.folder, request.discovery)
-        survey = survey_song(
-            song,
-            mix_sample_rate(song, settings),
-            skip_bad=request.discovery.skip_bad,
-            repair=request.repair,
-            on_block=measuring(song, on_progress),
-        )
-        song, survey = apply_survey(song, survey)
-        notices += one_stem_left(song, request.discovery)
-        recipe = make_recipe(song, survey)
+        rules = settle_rules(request)
+        measured = measured or measure_song(request, settings, on_progress)
+        song, survey = measured.song, measured.survey
+        notices += measured.notices
+        recipe = make_recipe(song, survey, settings=rules, pairs=measured.pairs)
+        recipe = keep_balance(recipe, survey, rules.keep_balance)
+        if "keep_balance" not in rules.model_fields_set:
+            notices += balance_notices(song, survey)
     moves = request.moves
     recipe = apply_overrides(recipe, moves.gains_db, moves.pans, moves.mutes, moves.solos)
     check_something_sounds(song, recipe)
@@ -104,11 +84,13 @@ def plan_mix(request: MixRequest, on_progress: Progress | None = None) -> MixPla
         true_peak_dbtp=settings.true_peak_dbtp,
         mode=settings.loudness_mode,
         limit_db=settings.limit_db,
+        reasons=rules_reasons(request, rules),
     )
     network = network_recipe(model, settings)
     return MixPlan(
         song=song,
         survey=survey,
+        rules=rules,
         recipe=recipe.model_copy(update={"network": network, "master": master}),
         settings=settings,
         model=model,
@@ -117,47 +99,6 @@ def plan_mix(request: MixRequest, on_progress: Progress | None = None) -> MixPla
         duration_s=request.duration_s,
         repair=request.repair,
     )
-
-
-def one_stem_left(song: Song, discovery: DiscoveryOptions) -> tuple[Notice, ...]:
-    """A warning where silence, copies and bounces have left a single stem of several."""
-    if len(song.stems) > 1 or discovery.allow_single:
-        return ()
-    name = song.stems[0].name
-    return (Notice("W308", f'only "{name}" is left of the song; the rest was left out.', name),)
-
-
-def measuring(song: Song, on_progress: Progress | None) -> Callable[[int, int], None] | None:
-    """The survey's progress as a stage of the mix."""
-    if on_progress is None:
-        return None
-    total_s = song.duration_s
-
-    def on_block(done: int, total: int) -> None:
-        on_progress("measuring", done / max(total, 1) * total_s, total_s)
-
-    return on_block
-
-
-def mix_sample_rate(song: Song, settings: MixSettings) -> int:
-    """The asked rate, or the one that most stems have."""
-    return settings.sample_rate if settings.sample_rate != "source" else most_common_rate(song.stems)
-
-
-def settings_of_recipe(recipe: Recipe) -> dict[str, Any]:
-    """What a recipe says of loudness and network, as settings."""
-    master = recipe.master
-    settings: dict[str, Any] = {
-        "lufs": master.target_lufs,
-        "loudness_mode": master.mode,
-        "limit_db": master.limit_db,
-        "sample_rate": recipe.sample_rate,
-    }
-    if recipe.network.model is not None:  # else an amount of 0 only says that there was no network
-        settings |= {"model": recipe.network.model, "amount": recipe.network.amount}
-    if master.true_peak_dbtp is not None:
-        settings["true_peak_dbtp"] = master.true_peak_dbtp
-    return settings
 
 
 def check_something_sounds(song: Song, recipe: Recipe) -> None:
@@ -173,3 +114,29 @@ def check_excerpt(song: Song, sample_rate: int, start_s: float, duration_s: floa
     if round(start_s * sample_rate) >= mix_length(song, sample_rate):
         message = f"--start {start_s:g} s is after the end of the song ({song.duration_s:.1f} s)."
         raise SettingsError(message, code="E416")
+
+
+def balance_notices(song: Song, survey: Survey) -> tuple[Notice, ...]:
+    """A note where the stems look like those of a mix, whose balance could be kept."""
+    balance = looks_balanced(song, survey)
+    if balance is None:
+        return ()
+    message = f"the stems look printed from a mix ({balance.words}); --keep-balance 1 keeps it."
+    return (Notice("I402", message),)
+
+
+def rules_reasons(request: MixRequest, rules: RuleSettings | None) -> dict[str, str]:
+    """What the recipe says of how the rules were turned, and of which variant it is."""
+    reasons = {}
+    if request.variant is not None and request.variant.direction is not None:
+        reasons["variant"] = f"{request.variant.label}: {request.variant.text}"
+    if rules is not None:
+        defaults = RuleSettings().model_dump()
+        turned = {key: value for key, value in rules.model_dump().items() if value != defaults[key]}
+        if turned:
+            styles = [name for name in request.presets if "style" in load_preset(name).kinds]
+            words = ", ".join(
+                f"{key} {value if isinstance(value, str) else f'{value:g}'}" for key, value in turned.items()
+            )
+            reasons["rules"] = f"{'+'.join(styles)}: {words}" if styles else words
+    return reasons

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from mixcli.console.variants import Variant
 from mixcli.settings import DEFAULT_PRESET
 from mixcli.songs.discovery import DiscoveryOptions
 
@@ -27,17 +28,20 @@ class ConsoleMoves:
 class MixRequest:
     """One song, where its mix goes, and what was asked for.
 
-    `settings` holds what was asked for by name (options, `--set`, a preset named on the command line); what
-    is not in it comes from the recipe, if one is given, and then from `preset`. `start_s` and `duration_s`
-    cut a preview out of the song.
+    `settings` holds what was asked for by name (options, `--set`, presets named on the command line); what
+    is not in it comes from the recipe, if one is given, and then from `presets`, of which each sets the keys
+    it names. `rules` is what was asked of the rules beside the presets. `variant` says which of several mixes
+    of the song this is. `start_s` and `duration_s` cut a preview out of the song.
     """
 
     folder: Path
     out: Path | None = None
     name_template: str = "{song}"
     if_exists: IfExists = "error"
-    preset: str = DEFAULT_PRESET
+    presets: tuple[str, ...] = (DEFAULT_PRESET,)
     settings: Mapping[str, Any] = field(default_factory=dict)
+    rules: Mapping[str, Any] = field(default_factory=dict)
+    variant: Variant | None = None
     discovery: DiscoveryOptions = field(default_factory=DiscoveryOptions)
     repair: bool = False  # read samples that are not finite as silence
     recipe: Path | None = None
@@ -46,3 +50,8 @@ class MixRequest:
     start_s: float = 0.0
     duration_s: float | None = None
     strict: bool = False
+
+    @property
+    def preset(self) -> str:
+        """The presets in one word: "rock+apple"."""
+        return "+".join(self.presets)

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from mixcli import __version__
 from mixcli.audio.files import display_name
+from mixcli.console.variants import Variant
 from mixcli.errors import MixcliError, Notice, RequirementMissed
 from mixcli.mixing.finish import FinishedMix
 from mixcli.mixing.output_path import MixPaths
@@ -28,7 +29,8 @@ class MixResult:
     song: str
     folder: Path
     paths: MixPaths
-    preset: str
+    presets: tuple[str, ...]
+    variant: Variant | None = None  # None where the mix is not one of several
     recipe: Path | None = None  # as written; None where the recipe that was given is the mix's
     given_recipe: Path | None = None
     plan: MixPlan | None = None
@@ -67,7 +69,10 @@ def result_document(result: MixResult) -> dict[str, Any]:
             "fingerprint": result.fingerprint,
         },
         "song": {"name": result.song, "path": shown_path(result.folder)},
-        "preset": result.preset,
+        "preset": "+".join(result.presets),
+        "presets": list(result.presets),
+        "rules": None,
+        "variant": variant_document(result.variant),
         "inputs": [],
         "excluded": [],
         "model": None,
@@ -82,6 +87,7 @@ def result_document(result: MixResult) -> dict[str, Any]:
         document["excluded"] = [
             {"file": each.name, "why": each.why, "detail": each.detail} for each in plan.song.excluded
         ]
+        document["rules"] = None if plan.rules is None else plan.rules.model_dump(mode="json")
         if plan.model is not None:
             network = plan.recipe.network
             document["model"] = {"name": network.model, "sha256": network.sha256, "amount": network.amount}
@@ -134,6 +140,13 @@ def notice_document(notice: Notice) -> dict[str, Any]:
     return {"code": notice.code, "message": notice.message, "file": notice.file}
 
 
+def variant_document(variant: Variant | None) -> dict[str, Any] | None:
+    """Which of several mixes of a song it is."""
+    if variant is None:
+        return None
+    return {"number": variant.number, "name": variant.name, "text": variant.text}
+
+
 def input_document(plan: MixPlan, stem: Stem) -> dict[str, Any]:
     """What is known of one stem."""
     info = stem.files[0]
@@ -173,7 +186,7 @@ def output_document(result: MixResult, plan: MixPlan, finished: FinishedMix) -> 
     """What the written file measures."""
     measures = finished.measures
     return {
-        "version": "main",
+        "version": "main" if result.variant is None else result.variant.name,
         "file": shown_path(result.paths.audio),
         "format": plan.settings.format,
         "bit_depth": plan.settings.bit_depth,
