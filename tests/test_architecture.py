@@ -15,6 +15,7 @@ REPOSITORY = Path(__file__).parents[1]
 
 LEVELS = {
     "errors": 1,
+    "lanes": 1,
     "strict_yaml": 1,
     "settings": 2,
     "audio": 3,

@@ -17,6 +17,8 @@ import mixcli
 from mixcli import errors
 from mixcli.cli.eval import evaluate
 from mixcli.cli.song_options import SongOptions
+from mixcli.console.character import DB_PER_OCTAVE, DB_PER_PEAK_DB
+from mixcli.console.lead_ratio import HIGHEST_RATIO_DB, LOWEST_RATIO_DB, USUAL_RATIO_DB
 from mixcli.console.panning import INNERMOST, OUTERMOST
 from mixcli.console.recipe import (
     BusRecipe,
@@ -24,19 +26,22 @@ from mixcli.console.recipe import (
     EqualiserBandRecipe,
     ExpanderRecipe,
     MasterRecipe,
+    MixBusRecipe,
     NetworkRecipe,
     Recipe,
     ReverbRecipe,
+    RidePoint,
     StemRecipe,
 )
-from mixcli.console.rule_table import FAMILY_OFFSETS_DB, ROLE_RULES, SAME_ROLE_DB, RuleSettings
+from mixcli.console.rule_table import ELECTRONIC_STEPS_DB, KIT_LEVEL_DB, ROLE_RULES, STEM_TARGET_LUFS
+from mixcli.console.variants import DIRECTIONS
 from mixcli.evaluation.baselines import BASELINES
 from mixcli.evaluation.material import LEVEL_LUFS
 from mixcli.evaluation.request import CONSOLE
 from mixcli.evaluation.requirements import check_systems, parse_requirement
 from mixcli.evaluation.summary import ANCHOR, NEARNESS_WEIGHTS
 from mixcli.measures.catalogue import KEYS_OF_MIXES, MEASURES
-from mixcli.settings import load_preset, preset_names
+from mixcli.settings import RuleSettings, load_preset, preset_names
 from mixcli.songs.roles import BUSES, ROLES, bus_of
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -91,7 +96,9 @@ def range_of(schema: dict) -> str:
         ("A band of the equaliser", EqualiserBandRecipe),
         ("A compressor", CompressorRecipe),
         ("A bus", BusRecipe),
+        ("A point of a ride", RidePoint),
         ("The reverb", ReverbRecipe),
+        ("The mix bus", MixBusRecipe),
         ("The network", NetworkRecipe),
         ("The master", MasterRecipe),
     ],
@@ -118,7 +125,7 @@ def test_the_recipe_and_the_json_on_the_pages_are_valid():
 
 
 # Objects whose keys are told elsewhere, or are any words.
-OPEN = ("attributes", "moves", "recipe", "values", "labels")
+OPEN = ("attributes", "moves", "recipe", "rules", "values", "labels")
 
 
 def keys_of(document: object, prefix: str = "") -> set[str]:
@@ -128,7 +135,7 @@ def keys_of(document: object, prefix: str = "") -> set[str]:
     if not isinstance(document, dict) or prefix.rpartition(".")[2] in OPEN:
         return {prefix}
     inside = [keys_of(value, f"{prefix}.{key}".strip(".")) for key, value in document.items()]
-    return set().union({prefix} if prefix in ("model", "loudness") else set(), *inside)
+    return set().union({prefix} if prefix in ("model", "loudness", "variant") else set(), *inside)
 
 
 def documented_keys(schema: str) -> set[str]:
@@ -212,7 +219,10 @@ def test_the_keys_of_results_are_those_documented(song, run):
     ]
     parsed = [json.loads(out) for _, out, _ in documents]
     assert [document["status"] for document in parsed] == ["ok", "planned", "skipped", "error"]
-    assert set().union(*map(keys_of, parsed)) == documented_keys("mixcli.result/1")
+    several = json.loads(run("mix", song, "--json", "--dry-run", "--force", "--variants", "2")[1])
+    results = [*parsed, *several["variants"]]
+    assert set().union(*map(keys_of, results)) == documented_keys("mixcli.result/1")
+    assert keys_of(several | {"variants": []}) == documented_keys("mixcli.variants/1")
     assert parsed[0] == json.loads(Path("mixes/Song A.mix.json").read_text("utf-8"))
 
 
@@ -347,7 +357,7 @@ def test_the_table_of_the_console_is_the_table_of_the_rules():
     assert documented == {
         role: [
             rule.family,
-            signed(rule.offset_db),
+            signed(rule.level_db),
             signed(rule.high_pass_hz),
             "–" if rule.width_db is None else " ".join(map(signed, rule.width_db)),
             "yes" if rule.panned else "no",
@@ -356,9 +366,14 @@ def test_the_table_of_the_console_is_the_table_of_the_rules():
         for role, rule in ROLE_RULES.items()
     }
     text = " ".join(page("console.md").split())
-    offsets = ", ".join(f"{family} {signed(offset)}" for family, offset in FAMILY_OFFSETS_DB.items())
-    assert f"family's offset: {offsets} dB" in text
-    assert f"{signed(SAME_ROLE_DB)} · log₁₀" in text
+    assert f"brought to {signed(STEM_TARGET_LUFS)} LUFS" in text
+    assert f"{signed(DB_PER_PEAK_DB)} dB per dB of peaks over loudness" in text
+    assert f"{signed(DB_PER_OCTAVE)} dB per octave of brightness" in text
+    assert f"as loud as a kit, {signed(KIT_LEVEL_DB)} dB re a lead voice" in text
+    drums_db, bass_db = ELECTRONIC_STEPS_DB["drums"], ELECTRONIC_STEPS_DB["bass"]
+    assert f"up to +{drums_db:g} and +{bass_db:g} dB" in text
+    ratios = [signed(each) for each in (USUAL_RATIO_DB, LOWEST_RATIO_DB)]
+    assert f"to {ratios[0]} dB, and between {ratios[1]} and +{HIGHEST_RATIO_DB:g} dB" in text
     assert f"turned up by more than {RuleSettings().max_gain_db:g} dB" in text
     assert f"from {INNERMOST:.2f} to {OUTERMOST:.2f} of the way out" in text
     reverb = ReverbRecipe()
@@ -385,12 +400,35 @@ def test_the_table_of_presets_is_the_presets():
     documented = {
         cells[0].split("`")[1]: cells[1:4] for cells in rows(section(page("loudness.md"), "Presets"))
     }
-    assert sorted(documented) == preset_names()
+    assert sorted(documented) == [name for name in preset_names() if "delivery" in load_preset(name).kinds]
     for name, (lufs, peak, mode) in documented.items():
         mix = load_preset(name).mix
         limit = f", {mix.limit_db:g} dB at most" if mix.loudness_mode == "limit" else ""
         assert [lufs, peak] == [signed(mix.lufs).replace("–", "none"), f"{signed(mix.true_peak_dbtp)} dBTP"]
         assert mode == mix.loudness_mode + limit
+
+
+def test_the_tables_of_styles_and_of_the_rules_settings_are_those_of_the_presets_and_the_code():
+    found = {cells[0].strip("`"): cells[1:] for cells in rows(section(page("console.md"), "Styles"))}
+    columns = ("vocals_db", "drums_db", "bass_db", "other_db", "width_db", "pan_scale", "reverb_db")
+    columns += ("decay_s", "compression", "rides", "masking", "bus_compression")
+    for name in preset_names():
+        if "style" not in load_preset(name).kinds:
+            continue
+        asked = load_preset(name).rules.model_dump(exclude_unset=True)
+        kind = asked.pop("reverb", None)
+        cells = [signed(asked.pop(key, None)) for key in columns]
+        cells[columns.index("decay_s")] += f" {kind}" if kind else ""
+        assert (found.pop(name), asked) == (cells, {}), name
+    schema = RuleSettings.model_json_schema()["properties"]
+    assert found == {
+        key: [range_of(each), shown(each["default"]), each["description"]] for key, each in schema.items()
+    }
+
+
+def test_the_variants_are_those_of_the_code():
+    documented = rows(section(page("console.md"), "Variants"))
+    assert documented == [[f"`{each.name}`", each.text] for each in DIRECTIONS]
 
 
 def test_every_role_and_bus_is_on_the_page_of_roles():

@@ -5,38 +5,62 @@ that the recipe's file renders the same samples.
 """
 
 import zlib
+from collections.abc import Mapping
 
-from mixcli.console.levels import Level, StemShare, stem_levels
+from mixcli.console.alignment import AlignmentMove, alignment_moves
+from mixcli.console.bus_rules import choose_bus_compressor, choose_bus_equaliser
+from mixcli.console.levels import Level, stem_levels
+from mixcli.console.masking import Dip, make_room
 from mixcli.console.panning import Pan, is_wide, pan_sources
-from mixcli.console.polarity import polarity_moves
-from mixcli.console.recipe import BandCurve, BusRecipe, Recipe, StemRecipe
-from mixcli.console.rule_table import RuleSettings, rule_of
+from mixcli.console.recipe import (
+    BusRecipe,
+    MixBusRecipe,
+    Recipe,
+    ReverbRecipe,
+    RidePoint,
+    StemRecipe,
+)
+from mixcli.console.rule_table import rule_of
 from mixcli.console.sources import Source, group_sources, is_wet, opposite_sides
-from mixcli.console.widening import is_mono, loudness_shares, made_side, moved_side
+from mixcli.console.stem_rules import StemSound, shape_stem, share_of
+from mixcli.console.vocal_rides import ride_lead
+from mixcli.settings import RuleSettings
+from mixcli.songs.mic_pairs import PairMeasurements
 from mixcli.songs.roles import BUSES, bus_of
 from mixcli.songs.song import Song, Stem
-from mixcli.songs.stem_survey import FAULTY_DC
 from mixcli.songs.survey import Survey
 
 DEFAULT_SETTINGS = RuleSettings()
-DC_HIGH_PASS_HZ = 20.0  # below all music, yet gone within a few cycles
+NO_MOVE = AlignmentMove()
+NO_PAIRS = PairMeasurements()
 
 
-def make_recipe(song: Song, survey: Survey, *, settings: RuleSettings = DEFAULT_SETTINGS) -> Recipe:
-    """Decide the recipe of a song at the survey's sample rate; every stem of it must be in the survey."""
+def make_recipe(
+    song: Song,
+    survey: Survey,
+    *,
+    settings: RuleSettings = DEFAULT_SETTINGS,
+    pairs: PairMeasurements = NO_PAIRS,
+) -> Recipe:
+    """Decide the recipe of a song at the survey's sample rate; every stem of it must be in the survey.
+
+    `pairs` is how microphones that hear one thing lie to each other; without it none is moved or turned over.
+    """
     sources = group_sources(song.stems)
-    polarity = polarity_moves(sources, survey)
+    aligned = alignment_moves(sources, pairs)
     one_sided = opposite_sides(source for source in sources if not is_wide(source, survey))
-    widths = {
-        stem.name: _width(stem, survey, settings, one_sided=stem.name in one_sided) for stem in song.stems
+    sounds = {
+        stem.name: shape_stem(stem, survey, settings, one_sided=stem.name in one_sided) for stem in song.stems
     }
-    shares = {}
-    for stem in song.stems:
-        made, moved = widths[stem.name]
-        energy, mid_energy = loudness_shares(survey.stems[stem.name], made, moved)
-        shares[stem.name] = StemShare(-1 if stem.name in polarity else 1, energy, mid_energy)
+    shares = {
+        name: share_of(name, sound, aligned.get(name, NO_MOVE).polarity, survey)
+        for name, sound in sounds.items()
+    }
     levels = stem_levels(sources, survey, shares, settings)
-    pans = pan_sources(sources, survey, settings, one_sided=one_sided)
+    gains_db = {name: level.gain_db for name, level in levels.items()}
+    pans = pan_sources(sources, survey, settings, gains_db, one_sided=one_sided)
+    roles = {stem.name: stem.role for stem in song.stems}
+    room = make_room(roles, gains_db, survey, settings)
     return Recipe(
         song=song.name,
         sample_rate=survey.sample_rate,
@@ -44,23 +68,21 @@ def make_recipe(song: Song, survey: Survey, *, settings: RuleSettings = DEFAULT_
             stem.name: _stem_recipe(
                 stem,
                 files=[file.path.relative_to(song.folder).as_posix() for file in stem.files],
-                polarity_reason=polarity.get(stem.name),
+                aligned=aligned.get(stem.name, NO_MOVE),
                 level=levels[stem.name],
-                width=widths[stem.name],
+                sound=sounds[stem.name],
+                dip=room.get(stem.name),
                 pan=pans.get(stem.name),
-                dc=survey.stems[stem.name].dc,
+                ride=ride_lead(stem.name, roles, gains_db, survey, settings),
                 settings=settings,
             )
             for stem in _in_order(sources)
         },
         buses={bus: BusRecipe() for bus in BUSES},
+        reverb=ReverbRecipe(kind=settings.reverb, decay_s=settings.decay_s),
+        mix_bus=_mix_bus(gains_db, survey, settings),
         excluded={excluded.name: f"{excluded.why}: {excluded.detail}" for excluded in song.excluded},
     )
-
-
-Width = tuple[
-    BandCurve | None, BandCurve | None
-]  # a side made from the mid, and a change of the side there is
 
 
 def _in_order(sources: list[Source]) -> list[Stem]:
@@ -69,58 +91,60 @@ def _in_order(sources: list[Source]) -> list[Stem]:
     return sorted(stems, key=lambda stem: (BUSES.index(bus_of(stem.role)), stem.role, stem.name))
 
 
-def _width(stem: Stem, survey: Survey, settings: RuleSettings, *, one_sided: bool) -> Width:
-    rule, measured = rule_of(stem.role), survey.stems[stem.name]
-    if is_mono(measured, stem.n_channels):
-        # One side of a picture has no width of its own.
-        return (None if one_sided else made_side(rule, settings)), None
-    return None, moved_side(measured, rule, settings)
-
-
 def _stem_recipe(
     stem: Stem,
     *,
     files: list[str],
-    polarity_reason: str | None,
+    aligned: AlignmentMove,
     level: Level,
-    width: Width,
+    sound: StemSound,
+    dip: Dip | None,
     pan: Pan | None,
-    dc: float,
+    ride: tuple[list[tuple[float, float]], str] | None,
     settings: RuleSettings,
 ) -> StemRecipe:
     rule = rule_of(stem.role)
-    made, moved = width
-    reasons = {"gain_db": level.reason}
-    if polarity_reason is not None:
-        reasons["polarity"] = polarity_reason
-    high_pass_hz = rule.high_pass_hz
-    if high_pass_hz is not None:
-        reasons["high_pass_hz"] = f"{stem.role}: nothing of it below {high_pass_hz:g} Hz"
-    elif dc > FAULTY_DC:
-        high_pass_hz = DC_HIGH_PASS_HZ
-        reasons["high_pass_hz"] = f"its DC offset of {dc:.1%} of full scale"
-    if made is not None:
-        reasons["side_from_mid_db"] = f"mono: made as wide as {stem.role} usually is, nothing below 90 Hz"
-    if moved is not None:
-        reasons["side_gain_db"] = f"stereo: half-way to the width {stem.role} usually has, -12 below 90 Hz"
+    reasons = {"gain_db": level.reason, **aligned.reasons, **sound.reasons}
+    bands = list(sound.equaliser)
+    if dip is not None:
+        bands += dip.bands
+        reasons["equaliser"] = "; ".join(part for part in (reasons.get("equaliser"), dip.reason) if part)
     if pan is not None:
         reasons["pan"] = pan.reason
+    if ride is not None:
+        reasons["rides"] = ride[1]
     send_db = None
     if rule.send_db is not None and not is_wet(stem):
-        send_db = round(rule.send_db + settings.reverb_db, 2)
+        send_db = round(max(rule.send_db + settings.reverb_db, -120.0), 2)
         reasons["reverb_send_db"] = f"{stem.role}: {send_db:g} re its dry sound"
     return StemRecipe(
         files=files,
         role=stem.role,
         bus=bus_of(stem.role),
         offset=stem.offset,
-        polarity=1 if polarity_reason is None else -1,
+        delay_ms=aligned.delay_ms,
+        polarity=aligned.polarity,
         gain_db=level.gain_db,
-        high_pass_hz=high_pass_hz,
-        side_from_mid_db=made,
+        rides=[RidePoint(time_s=time_s, gain_db=gain_db) for time_s, gain_db in (ride[0] if ride else [])],
+        high_pass_hz=sound.high_pass_hz,
+        expander=sound.expander,
+        equaliser=bands,
+        compressor=sound.compressor,
+        side_from_mid_db=sound.side_from_mid_db,
         decorrelation_seed=zlib.crc32(stem.name.encode("utf-8", "surrogateescape")),
-        side_gain_db=moved,
+        side_gain_db=sound.side_gain_db,
         pan=0.0 if pan is None else pan.pan,
         reverb_send_db=send_db,
         reasons=reasons,
+    )
+
+
+def _mix_bus(gains_db: Mapping[str, float], survey: Survey, settings: RuleSettings) -> MixBusRecipe:
+    equaliser = choose_bus_equaliser(gains_db, survey, settings)
+    compressor = choose_bus_compressor(gains_db, survey, settings)
+    chosen = {"equaliser": equaliser, "compressor": compressor}
+    return MixBusRecipe(
+        equaliser=equaliser[0] if equaliser else [],
+        compressor=compressor[0] if compressor else None,
+        reasons={key: choice[1] for key, choice in chosen.items() if choice is not None},
     )

@@ -13,8 +13,8 @@ from mixcli.console.rule_table import (
     SIDE_FROM_HZ,
     WIDTH_POINTS_HZ,
     RoleRule,
-    RuleSettings,
 )
+from mixcli.settings import RuleSettings
 from mixcli.songs.stem_survey import StemSurvey
 
 BAND_CENTRES_HZ = np.array([140.0, 320.0, 1000.0, 3500.0, 8500.0])  # of the survey's bands, rounded
