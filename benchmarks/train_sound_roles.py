@@ -17,6 +17,7 @@ from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 
+import made_up_material as made_up
 import numpy as np
 import recorded_material as recorded
 import rendered_material as rendering
@@ -51,9 +52,9 @@ def rendered(name: str, data: Path, rng: np.random.Generator, scale: float) -> I
         "notes": lambda: recorded.recorded_notes(data, parts, rng, round(25 * scale)),
         "gm": lambda: rendering.general_midi(parts, rng, max(1, round(5 * scale))),
         "gm-drums": lambda: rendering.general_midi_drums(data, parts, rng, round(25 * scale)),
-        "sweeps": lambda: rendering.sweeps(rng, round(25 * scale)),
-        "machines": lambda: rendering.drum_machines(parts, rng, round(100 * scale)),
-        "electronic": lambda: rendering.electronic(parts, rng, round(160 * scale)),
+        "sweeps": lambda: made_up.sweeps(rng, round(25 * scale)),
+        "machines": lambda: made_up.drum_machines(parts, rng, round(100 * scale)),
+        "electronic": lambda: made_up.electronic(parts, rng, round(160 * scale)),
     }[name]
     for example in made():
         yield varied(example, data, rng, plain=rng.random() < 0.3, bend=0.0)

@@ -85,6 +85,7 @@ def test_stems_may_be_shorter_than_the_mix():
     assert all(one.start_s >= 4 for one in found)
 
 
+@pytest.mark.slow
 def test_a_mix_that_mixcli_made_holds_nothing(run, tmp_path):
     song = clean_songs(1)[0]
     folder = tmp_path / "Song"

@@ -16,7 +16,7 @@ from mixcli.measures.direct_current import offset_of
 
 LEAST_RUNS, RUN = 3, 3
 BOTH = pytest.mark.parametrize("with_stems", [True, False])
-COUNTS = pytest.mark.parametrize("count", [40, pytest.param(200, marks=pytest.mark.slow)])
+COUNTS = pytest.mark.parametrize("count", [20, pytest.param(200, marks=pytest.mark.slow)])
 
 
 def long_runs(over_T):

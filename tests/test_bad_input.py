@@ -161,12 +161,12 @@ def test_13_mixed_rates_and_14_lengths_far_apart_are_said(run, make_song, tmp_pa
     assert "I322" in err
 
 
-def test_16_unknown_roles_are_said(run, make_song, tmp_path, monkeypatch):
+def test_16_names_that_say_nothing_are_said(run, make_song, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     folder = make_song(stems={"Kick": 60, "Bass": 90, "Qqzzx": 440})
     code, _, err = run("mix", folder)
     assert code == 0
-    assert "W331" in err
+    assert "W332" in err or "W331" in err  # heard from its sound, or not known at all
     assert "Qqzzx" in err
 
 

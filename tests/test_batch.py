@@ -74,6 +74,7 @@ def test_a_broken_song_costs_only_itself_and_failed_ones_are_done_when_they_are_
     assert {entry["status"] for entry in entries(Path("mixes")).values()} == {"ok"}
 
 
+@pytest.mark.slow
 def test_a_bug_inside_a_song_is_logged_with_its_traceback_and_the_rest_go_on(library):
     planted = library.parent / "planted"
     planted.mkdir()
@@ -94,6 +95,7 @@ def test_a_bug_inside_a_song_is_logged_with_its_traceback_and_the_rest_go_on(lib
     assert "ZeroDivisionError: planted" in Path("mixes/logs/A/Two/Two.wav.log").read_text()
 
 
+@pytest.mark.slow
 def test_limits_end_a_batch_in_good_order_and_the_same_command_goes_on(run, library):
     (library / "A/One/Kick.wav").write_bytes(b"")
     code, out, err = run("batch", "library", "-j", "1", "--fail-fast", "--json")

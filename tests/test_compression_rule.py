@@ -105,7 +105,7 @@ MATERIAL = {
 def test_the_loudness_that_the_compressor_takes_is_foretold(role, rng, survey_of):
     sound_T = MATERIAL[role](rng)
     survey = survey_of(stem=sound_T)
-    compressor, _ = choose_compressor("stem", role, survey, RuleSettings())
+    compressor, _ = choose_compressor("stem", role, survey, RuleSettings(compression=1))
     taken = loudness(sound_T[:, None]) - loudness(compressed(sound_T, compressor))
     assert taken > 0.1
     assert expected_reduction_lu("stem", survey, compressor) == pytest.approx(taken, abs=0.5)
@@ -139,7 +139,7 @@ def test_a_louder_recording_gets_the_same_sound(role, gain_db, rng, survey_of):
     gain = 10 ** (gain_db / 20)
     survey = survey_of(one=sound_T, other=gain * sound_T)
     (one, _), (other, _) = (
-        choose_compressor(name, role, survey, RuleSettings()) for name in ("one", "other")
+        choose_compressor(name, role, survey, RuleSettings(compression=1)) for name in ("one", "other")
     )
     assert other.threshold_db - one.threshold_db == pytest.approx(gain_db, abs=0.011)
     assert other.ratio == pytest.approx(one.ratio, abs=0.011)
@@ -152,16 +152,16 @@ def test_what_is_dense_already_is_left_alone(rng, survey_of):
     limited_T = np.clip(4 * phrases(rng, levels_db=uneven(rng)), -0.3, 0.3)
     machine_T = hits(rng, levels_db=np.zeros(30))
     survey = survey_of(steady=steady_T, limited=limited_T, machine=machine_T)
-    assert choose_compressor("steady", "vox.lead", survey, RuleSettings()) is None
-    assert choose_compressor("limited", "vox.lead", survey, RuleSettings()) is None
-    assert choose_compressor("machine", "drums.kick", survey, RuleSettings()) is None
+    assert choose_compressor("steady", "vox.lead", survey, RuleSettings(compression=1)) is None
+    assert choose_compressor("limited", "vox.lead", survey, RuleSettings(compression=1)) is None
+    assert choose_compressor("machine", "drums.kick", survey, RuleSettings(compression=1)) is None
 
 
 def test_the_wider_the_levels_spread_the_higher_the_ratio(rng, survey_of):
     levels = np.linspace(-1, 0, 12)[rng.permutation(12)]
     swings = {f"by{db}": hits(np.random.default_rng(1), levels_db=db * levels) for db in (1, 4, 16)}
     survey = survey_of(**swings)
-    chosen = [choose_compressor(name, "drums.snare", survey, RuleSettings()) for name in swings]
+    chosen = [choose_compressor(name, "drums.snare", survey, RuleSettings(compression=1)) for name in swings]
     ratios = [1.0 if made is None else made[0].ratio for made in chosen]
     assert ratios[0] == 1 < ratios[1] < ratios[2] <= 2
 
@@ -172,7 +172,7 @@ def test_voices_and_bass_are_compressed_most_and_rooms_never(rng, survey_of):
     ratios = {}
     never = ("drums.room", "fx.return", "strings")
     for role in ("vox.lead", "bass.electric", "drums.snare", "keys.piano", *never):
-        made = choose_compressor("stem", role, survey, RuleSettings())
+        made = choose_compressor("stem", role, survey, RuleSettings(compression=1))
         ratios[role] = 1.0 if made is None else made[0].ratio
     assert min(ratios["vox.lead"], ratios["bass.electric"]) > ratios["drums.snare"] > ratios["keys.piano"] > 1
     assert [ratios[role] for role in never] == [1, 1, 1]
@@ -198,11 +198,14 @@ def test_silence_and_a_single_hit_are_left_alone(rng, survey_of):
     single_T = np.concatenate([hits(rng, levels_db=[0]), np.zeros(5 * RATE)])
     survey = survey_of(silence=np.zeros(3 * RATE), single=single_T, short=single_T[:2000])
     for name in ("silence", "single", "short"):
-        assert choose_compressor(name, "drums.snare", survey, RuleSettings()) is None
-        assert choose_expander("drums.tom", survey.stems[name], RuleSettings()) is None
+        assert choose_compressor(name, "drums.snare", survey, RuleSettings(compression=1)) is None
+        assert choose_expander("drums.tom", survey.stems[name], RuleSettings(compression=1)) is None
     rumble = replace(survey.stems["single"], third_octaves=(0.0,) * 30)  # all of it under 22 Hz
     assert (
-        choose_compressor("rumble", "vox.lead", with_stem(survey, "rumble", rumble), RuleSettings()) is None
+        choose_compressor(
+            "rumble", "vox.lead", with_stem(survey, "rumble", rumble), RuleSettings(compression=1)
+        )
+        is None
     )
     compressor = CompressorRecipe(threshold_db=-30, ratio=3)
     assert expected_reduction_lu("silence", survey, compressor) == 0
@@ -218,7 +221,7 @@ def tom_with_spill(rng, *, spill_db):
 def test_the_spill_between_the_hits_of_a_tom_goes_down_and_the_hits_stay(rng, survey_of):
     tom_T = 0.5 * tom_with_spill(rng, spill_db=-32)
     stem = survey_of(tom=tom_T).stems["tom"]
-    recipe, reason = choose_expander("drums.tom", stem, RuleSettings())
+    recipe, reason = choose_expander("drums.tom", stem, RuleSettings(compression=1))
     assert recipe.range_db <= 12
     assert "spill" in reason
     made_T = Expander(ExpanderSettings(**recipe.model_dump()), RATE, 1).push(
@@ -235,7 +238,8 @@ def test_the_expander_moves_with_the_recordings_level(rng, survey_of):
     tom_T = 0.05 * tom_with_spill(rng, spill_db=-32)
     survey = survey_of(one=tom_T, louder=10 * tom_T)
     (one, _), (louder, _) = (
-        choose_expander("drums.tom", survey.stems[name], RuleSettings()) for name in ("one", "louder")
+        choose_expander("drums.tom", survey.stems[name], RuleSettings(compression=1))
+        for name in ("one", "louder")
     )
     assert louder.threshold_db - one.threshold_db == pytest.approx(20, abs=0.011)
     assert louder.model_copy(update={"threshold_db": one.threshold_db}) == one
@@ -247,20 +251,20 @@ def test_a_tom_without_spill_or_with_loud_spill_needs_no_expander(rng, survey_of
         clean=np.concatenate([hits(rng, levels_db=[0]), np.zeros(3 * RATE)] * 4),
     )
     for stem in survey.stems.values():
-        assert choose_expander("drums.tom", stem, RuleSettings()) is None
+        assert choose_expander("drums.tom", stem, RuleSettings(compression=1)) is None
 
 
 def test_an_amplifiers_hiss_goes_down_in_the_pauses_but_no_voice_is_touched(rng, survey_of):
     playing_T = phrases(rng, levels_db=[-3, 0, -2, 0, -1, 0], seconds=2, pause_s=2)
     hiss_T = 10 ** (-50 / 20) * rng.standard_normal(len(playing_T))
     survey = survey_of(noisy=playing_T + hiss_T, sustained=0.1 * rng.standard_normal(10 * RATE))
-    recipe, reason = choose_expander("gtr.electric", survey.stems["noisy"], RuleSettings())
+    recipe, reason = choose_expander("gtr.electric", survey.stems["noisy"], RuleSettings(compression=1))
     assert "noise" in reason
     assert -50 < recipe.threshold_db < -25
     assert recipe.hold_ms >= 200
     for role in ("vox.lead", "vox.backing", "strings", "synth.pad", "drums.overhead", "keys.piano"):
-        assert choose_expander(role, survey.stems["noisy"], RuleSettings()) is None
-    assert choose_expander("gtr.electric", survey.stems["sustained"], RuleSettings()) is None
+        assert choose_expander(role, survey.stems["noisy"], RuleSettings(compression=1)) is None
+    assert choose_expander("gtr.electric", survey.stems["sustained"], RuleSettings(compression=1)) is None
     assert choose_expander("gtr.electric", survey.stems["noisy"], RuleSettings(compression=0)) is None
 
 

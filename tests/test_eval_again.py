@@ -67,6 +67,7 @@ def leaves(document, place=""):
             yield f"{place}.{key}", value
 
 
+@pytest.mark.slow
 def test_several_workers_find_the_same(library, run):
     command = ("eval", library, "--baselines", "random-gains", "--json")
     alone, together = (json.loads(run(*command, "-j", n)[1]) for n in (1, 2))

@@ -81,6 +81,7 @@ def test_the_second_on_a_folder_is_told_who_holds_it_and_changes_nothing(library
     assert sorted(path.name for path in Path("e").iterdir()) == ["eval.csv", "eval.json", "scores"]
 
 
+@pytest.mark.slow
 def test_the_folder_of_a_killed_run_is_taken_over_and_cleaned(library, start, run):
     kill(start(library, *SAME, "-o", "e", stop_at="e/.mixcli.lock"))
     assert Path("e/.mixcli.lock").is_file()
@@ -95,6 +96,7 @@ def test_the_folder_of_a_killed_run_is_taken_over_and_cleaned(library, start, ru
     assert sweep_stale_parts(Path("e")) == []
 
 
+@pytest.mark.slow
 def test_temporary_mixes_of_killed_runs_go_with_the_next_and_those_of_living_ones_stay(
     library, start, run, tmp_path, monkeypatch
 ):
@@ -117,6 +119,7 @@ def test_temporary_mixes_of_killed_runs_go_with_the_next_and_those_of_living_one
     assert [path.name for path in place.iterdir()] == ["mixcli-eval-mine"]
 
 
+@pytest.mark.slow
 def test_workers_end_with_the_run_that_was_killed(library, start):
     first = start(library, *SAME, "-j", 2, "-o", "e", stop_at="e/.mixcli.lock")
     children = Path(f"/proc/{first.pid}/task/{first.pid}/children")

@@ -81,7 +81,7 @@ def _expanded(place: Path) -> list[Path]:
     folders = sorted(Path(name) for name in glob.glob(str(place), recursive=True))
     folders = [folder for folder in folders if folder.is_dir()]
     if not folders:
-        hint = "quote a pattern that mixcli shall expand; ** stands for any folders."
+        hint = "quote the pattern; ** stands for any folders."
         raise SongError(f'no folder fits "{printable(str(place))}".', code="E301", hint=hint)
     return folders
 

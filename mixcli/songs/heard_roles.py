@@ -4,7 +4,7 @@ Legend: K classes, H hops, D drums.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -92,22 +92,29 @@ def roles_from_sound(song: Song, survey: Survey) -> Song:
 
 def _voices(stems: Sequence[Stem], roles: dict[str, str], survey: Survey) -> dict[str, str]:
     """Which of the voices that were heard are the lead, and which stand behind it."""
-    voices = sorted(name for name, role in roles.items() if family_of(role) == "vox")
+    voices = {name: survey.stems[name] for name, role in roles.items() if family_of(role) == "vox"}
+    named = any(stem.role_from != "none" and stem.role == "vox.lead" for stem in stems)
+    leads = () if named else leads_among(voices)
+    return {name: "vox.lead" if name in leads else "vox.backing" for name in voices}
+
+
+def leads_among(voices: Mapping[str, StemSurvey]) -> tuple[str, ...]:
+    """The voice that gives most to the song from its centre, and those that take turns with it.
+
+    None where even that voice is wide: it stands behind one that was not heard.
+    """
     if not voices:
-        return {}
-    if any(stem.role_from != "none" and stem.role == "vox.lead" for stem in stems):
-        return dict.fromkeys(voices, "vox.backing")
-    measured = survey.stems
-    lead = max(voices, key=lambda name: _weight_db(measured[name]))
-    leads = _width_db(measured[lead]) <= LEAD_SIDE_DB - NARROW_DB
-    found = {}
-    for name in voices:
-        beside = _share_beside(measured[name], measured[lead])
-        loud = measured[name].loudness_lufs >= measured[lead].loudness_lufs - LEAD_WITHIN_LU
-        centred = _width_db(measured[name]) <= _width_db(measured[lead]) + LEAD_WITHIN_LU
-        in_turn = beside <= LEAD_ALONE and loud and centred
-        found[name] = "vox.lead" if leads and (name == lead or in_turn) else "vox.backing"
-    return found
+        return ()
+    lead = max(sorted(voices), key=lambda name: _weight_db(voices[name]))
+    if _width_db(voices[lead]) > LEAD_SIDE_DB - NARROW_DB:
+        return ()
+    in_turn = []
+    for name in sorted(set(voices) - {lead}):
+        loud = voices[name].loudness_lufs >= voices[lead].loudness_lufs - LEAD_WITHIN_LU
+        centred = _width_db(voices[name]) <= _width_db(voices[lead]) + LEAD_WITHIN_LU
+        if loud and centred and _share_beside(voices[name], voices[lead]) <= LEAD_ALONE:
+            in_turn.append(name)
+    return (lead, *in_turn)
 
 
 def _weight_db(stem: StemSurvey) -> float:
