@@ -5,8 +5,8 @@
 DATA holds the packs named in `SOURCES`. The sounds are made, varied and measured once (10 to 20 minutes of
 one core; kept in the work folder), then learned from (a minute). Each song and each source is judged by a
 model that has heard nothing of it; what comes out is printed. `--write` writes the weights, learned from all
-but the song that the tests ask. The same seed, data and
-versions of numpy, torch and fluidsynth give the same file. Needs `pip install mido`, and fluidsynth
+but the song that the tests ask. The same seed,
+data and versions of numpy, torch and fluidsynth give the same file. Needs `pip install mido`, and fluidsynth
 with the FluidR3 sound font (Debian: fluidsynth, fluid-soundfont-gm).
 """
 
@@ -131,10 +131,10 @@ def _equalised(samples_TC: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return np.ascontiguousarray(fft.irfft(spectrum_CF, n_fft)[:, : len(samples_TC)].T, np.float32)
 
 
-def measured(example: material.Example, rate: int = RATE) -> np.ndarray | None:
-    """What the classifier sees of the stem at a rate; None if there is too little sound."""
+def measured(example: material.Example) -> np.ndarray | None:
+    """What the classifier sees of the stem; None if there is too little sound."""
     samples_TC = example.samples_TC[:, :2]
-    meter = BandMeter(rate, samples_TC.shape[1], with_sound=True)
+    meter = BandMeter(RATE, samples_TC.shape[1], with_sound=True)
     for start in range(0, len(samples_TC), 65_536):
         block_TC = np.ascontiguousarray(samples_TC[start : start + 65_536], np.float32)
         meter.push(block_TC, silent=not block_TC.any())
@@ -182,9 +182,8 @@ def measure(name: str, data: Path, rng: np.random.Generator, scale: float, work:
         name, lambda: rendered(name, data, rng, scale)
     )()
     rows = []
-    for index, example in enumerate(made):
-        # Every other sound is played at 48 kHz, a little faster and higher: there the frames are shorter.
-        numbers_V = measured(example, 48_000 if name != WHOLE and index % 2 else RATE)
+    for example in made:
+        numbers_V = measured(example)
         if numbers_V is not None and np.isfinite(numbers_V).all():
             rows.append((numbers_V, example.label, example.source, example.group, example.name))
     numbers, labels, sources, groups, names = zip(*rows, strict=True)

@@ -9,11 +9,10 @@ from safetensors import safe_open
 
 from mixcli.songs.discovery import DiscoveryOptions, read_song
 from mixcli.songs.faults import apply_survey
-from mixcli.songs.heard_roles import hear, leads_among, roles_from_sound
-from mixcli.songs.roles import ROLES, family_of, match_role
+from mixcli.songs.heard_roles import roles_from_sound
+from mixcli.songs.roles import ROLES
 from mixcli.songs.sound_roles import CLASSES, LABELS, WEIGHTS, numbers_of, probabilities
 from mixcli.songs.survey import survey_song
-from mixcli.synthesis.demo_song import write_demo_song
 
 RATE = 44_100
 SONGS = Path(__file__).parents[1].parent / "shared" / "data" / "everything-is-free-stems"
@@ -47,9 +46,9 @@ def high_pass(noise, corner_hz):
 
 def made_up(rng):
     """Sounds by the role that physics gives them."""
-    beats = np.arange(0, 8, 0.5)
-    line = rng.choice([41.2, 49.0, 55.0, 61.7], 16)
-    bass = np.zeros(8 * RATE)
+    beats = np.arange(0, 16, 0.5)
+    line = np.repeat(rng.choice([41.2, 49.0, 55.0, 61.7], 32), 1)
+    bass = np.zeros(16 * RATE)
     for index, pitch in enumerate(line):
         since = seconds(0.5)
         tone = sum(np.sin(2 * np.pi * pitch * n * since) / n**2 for n in range(1, 9))
@@ -57,14 +56,14 @@ def made_up(rng):
             tone * np.exp(-since / 0.6) * np.minimum(since / 0.005, 1)
         )
     return {
-        "drums.kick": struck(8, beats, kick),
+        "drums.kick": struck(16, beats, kick),
         "drums.hihat": struck(
-            8,
-            np.arange(0, 8, 0.25),
+            16,
+            np.arange(0, 16, 0.25),
             lambda since: high_pass(rng.standard_normal(len(since)), 7_000) * np.exp(-since / 0.03),
         ),
         "drums.snare": struck(
-            8,
+            16,
             beats[1::2],
             lambda since: (
                 0.6 * np.sin(2 * np.pi * 190 * since) * np.exp(-since / 0.06)
@@ -115,114 +114,15 @@ def test_a_name_always_wins(song, rng):
     assert roles_from_sound(found, survey) == found
 
 
-def test_next_to_nothing_stays_other_and_is_told(song, rng):
+def test_noise_and_next_to_nothing_stay_other(song, rng):
     tick = np.zeros(4 * RATE)
     tick[1_000:1_050] = 1.0
-    found, survey = song({"01.wav": tick, "Bass.wav": made_up(rng)["bass"]})
-    assert hear(survey.stems["01.wav"]) is None
+    found, survey = song({"01.wav": tick, "02.wav": made_up(rng)["bass"]})
     heard = roles_from_sound(found, survey)
     assert heard.stems[0].role == "other"
     assert heard.stems[0].role_from == "none"
     (notice,) = [one for one in heard.notices if one.code == "W331"]
-    assert notice.message.startswith('1 stem has no known role: "01.wav"')
-
-
-def measured(tmp_path, voices):
-    """The surveys of sounds, by name."""
-    for name, samples in voices.items():
-        soundfile.write(tmp_path / name, samples, RATE, subtype="PCM_24")
-    return survey_song(read_song(tmp_path, DiscoveryOptions(allow_single=True)), RATE).stems
-
-
-def sung(rng, gain, *, from_s=0.0, to_s=8.0, side=0.0):
-    """Noise in place of a voice, from one time to another, with a side that has nothing to do with it."""
-    times = seconds(8.0)
-    mid, other = 0.1 * gain * rng.standard_normal((2, len(times))) * ((times >= from_s) & (times < to_s))
-    return np.column_stack([mid + side * other, mid - side * other])
-
-
-def test_the_lead_is_the_voice_that_gives_most_from_the_centre(tmp_path, rng):
-    voices = {"a.wav": sung(rng, 0.5), "b.wav": sung(rng, 1.0), "c.wav": sung(rng, 1.2, side=1.0)}
-    assert leads_among(measured(tmp_path, voices)) == ("b.wav",)
-
-
-def test_a_voice_that_takes_turns_with_the_lead_leads_as_well(tmp_path, rng):
-    voices = {
-        "verse.wav": sung(rng, 1.0, to_s=4.5),
-        "chorus.wav": sung(rng, 0.8, from_s=4.5),
-        "double.wav": sung(rng, 0.8, to_s=4.0),
-        "far.wav": sung(rng, 0.2, from_s=4.5),
-    }
-    assert leads_among(measured(tmp_path, voices)) == ("verse.wav", "chorus.wav")
-
-
-def test_voices_that_are_all_wide_stand_behind_one_that_was_not_heard(tmp_path, rng):
-    assert leads_among(measured(tmp_path, {"a.wav": sung(rng, 1.0, side=1.0)})) == ()
-    assert leads_among({}) == ()
-
-
-@pytest.fixture(scope="module")
-def numbered_demo(tmp_path_factory):
-    """The demo song, which is made by formulas of another room, with numbers for names: found, real names."""
-    folder = tmp_path_factory.mktemp("demo")
-    names = {}
-    (folder / "Song").mkdir()
-    for number, path in enumerate(sorted(write_demo_song(folder / "named")), 1):
-        names[f"{number:02d}.wav"] = path.name
-        path.rename(folder / "Song" / f"{number:02d}.wav")
-    found = read_song(folder / "Song", DiscoveryOptions())
-    found, survey = apply_survey(found, survey_song(found, found.stems[0].sample_rate))
-    return roles_from_sound(found, survey), names
-
-
-def test_a_song_whose_names_are_numbers_gets_its_drums_bass_and_guitar(numbered_demo):
-    heard, names = numbered_demo
-    roles = {names[stem.name]: stem.role for stem in heard.stems}
-    assert roles["01_KickIn.wav"] == "drums.kick"
-    assert roles["02_SnrTop.wav"] == roles["03_SnrBtm.wav"] == "drums.snare"
-    assert roles["04_HH.wav"] == "drums.hihat"
-    assert roles["05_Tom1.wav"] == roles["06_Tom2.wav"] == "drums.tom"
-    assert roles["Bass DI.wav"] == "bass.electric"
-    assert roles["AcGtr.wav"] == "gtr.acoustic"
-
-
-def test_what_hears_the_whole_kit_beside_close_microphones_is_no_second_kit(numbered_demo):
-    heard, names = numbered_demo
-    roles = {names[stem.name]: stem.role for stem in heard.stems}
-    assert {roles[name] for name in ("OH.L.wav", "OH.R.wav", "DrumRoom.wav")} == {"drums.overhead"}
-
-
-def group_of(role):
-    """Families that a mix treats alike are one here."""
-    if role == "perc.pitched":
-        return "tones"
-    alike = dict.fromkeys(("keys", "synth", "strings", "winds", "plucked"), "tones") | {"perc": "drums"}
-    return alike.get(family_of(role), family_of(role))
-
-
-def test_no_stem_is_given_to_a_family_it_is_not_of(numbered_demo):
-    heard, names = numbered_demo
-    for stem in heard.stems:
-        if stem.role_from == "sound" and names[stem.name] != "Audio 12.wav":  # whatever that is
-            assert group_of(stem.role) == group_of(match_role(names[stem.name]).role)
-
-
-@pytest.mark.skipif(not SONGS.is_dir(), reason="the free songs are not beside the checkout")
-def test_of_a_real_song_never_heard_six_in_seven_roles_given_are_of_the_right_family(tmp_path):
-    (tmp_path / "Song").mkdir()
-    names = {}
-    for number, path in enumerate(sorted((SONGS / LEFT_OUT).glob("*.ogg")), 1):
-        names[f"{number:02d}.ogg"] = path.name
-        (tmp_path / "Song" / f"{number:02d}.ogg").symlink_to(path)
-    found = read_song(tmp_path / "Song", DiscoveryOptions())
-    heard = roles_from_sound(found, survey_song(found, RATE))
-    judged = []
-    for stem in heard.stems:
-        truth = match_role(names[stem.name]).role
-        if stem.role_from == "sound" and family_of(truth) not in ("fx", "other"):  # these may be of anything
-            judged.append(group_of(stem.role) == group_of(truth))
-    assert len(judged) >= 7
-    assert sum(judged) >= 6 / 7 * len(judged)
+    assert notice.message == '1 stem has no known role: "01.wav"; treated as other.'
 
 
 def test_the_weights_say_what_they_know_and_where_it_comes_from():
