@@ -118,7 +118,7 @@ def test_what_cannot_be_read_in_a_library_costs_only_itself(run, make_song, tmp_
         code, out, err = run("batch", "library", "-o", "mixes")
     finally:
         locked.chmod(0o755)
-    assert out.splitlines()[0] == "mixes/good/good.wav"
+    assert "mixes/good/good.wav" in out.splitlines()  # in the order in which songs are done
     if os.geteuid() != 0:  # root reads everything
         assert code == 10
         assert "locked: error[E301]" in err
