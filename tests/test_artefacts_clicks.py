@@ -100,7 +100,8 @@ def plant_click(least_db, smallest_db):
     return plant
 
 
-@pytest.mark.parametrize("count", [40, pytest.param(200, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("count", [40, 200])
 @pytest.mark.parametrize(("with_stems", "least_db", "smallest_db"), KINDS_OF_RATES)
 def test_planted_clicks_are_found_and_clean_seconds_left_alone(count, with_stems, least_db, smallest_db):
     found, false = rates("click", plant_click(least_db, smallest_db), count, with_stems=with_stems)
