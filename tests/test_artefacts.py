@@ -36,8 +36,15 @@ def test_shares_count_blocks_not_artefacts_and_are_nan_where_nothing_can_be_told
     assert artefact_shares([], 9.5, with_stems=True)["foreign_share"] == 0
 
 
-@pytest.mark.parametrize("seeds", [(0,), pytest.param((1, 2, 3), marks=pytest.mark.slow)])
-@pytest.mark.parametrize("with_stems", [True, False])
+@pytest.mark.parametrize(
+    ("with_stems", "seeds"),
+    [
+        (False, (0,)),
+        pytest.param(True, (0,), marks=pytest.mark.slow),
+        pytest.param(True, (1, 2, 3), marks=pytest.mark.slow),
+        pytest.param(False, (1, 2, 3), marks=pytest.mark.slow),
+    ],
+)
 def test_clean_mixes_hold_no_artefacts(seeds, with_stems):
     assert max(clean_rates(seeds, with_stems=with_stems).values()) <= 0.02
 

@@ -17,7 +17,7 @@ from mixcli.measures.artefacts import describe_artefact_stems, find_artefacts
 from mixcli.measures.band_energy import describe_energy, energy_bands
 
 ABOVE_DB, LEAST_DB, LOUDEST_DB = 20.0, -45.0, -10.0
-COUNTS = pytest.mark.parametrize("count", [10, pytest.param(200, marks=pytest.mark.slow)])
+COUNTS = pytest.mark.parametrize("count", [3, *(pytest.param(n, marks=pytest.mark.slow) for n in (10, 200))])
 
 
 def foreign_sound(rng, kind, mix_TC, start, n):

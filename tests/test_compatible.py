@@ -132,6 +132,7 @@ def pair(kind):
     return mix_TC, reference_TC
 
 
+@pytest.mark.slow  # in a fresh environment librosa compiles itself for half a minute
 @pytest.mark.parametrize(
     "kind", ["short", "long", "with silent ends", "with digital zeros", "16 bits", "half mono"]
 )

@@ -31,21 +31,24 @@ print(json.dumps({"hashes": hashes, "modules": sorted(name for name in sys.modul
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory):
-    """The song written here, and at the same time by another process, which reports hashes and modules."""
-    folders = tmp_path_factory.mktemp("demo")
-    command = [sys.executable, "-c", ANOTHER_RUN, str(folders / "there")]
-    root = str(Path(__file__).parents[1])
-    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=root, text=True) as other:
-        write_demo_song(folders / "here" / "demo-song")
-        report, _ = other.communicate(timeout=120)
-    assert other.returncode == 0
-    return folders / "here" / "demo-song", json.loads(report)
+def demo(tmp_path_factory):
+    """The folder of the song, written here."""
+    folder = tmp_path_factory.mktemp("demo") / "demo-song"
+    write_demo_song(folder)
+    return folder
 
 
 @pytest.fixture(scope="module")
-def stems_TC(runs):  # noqa: N802 (the name carries the shape)
-    return {path.name: soundfile.read(path, always_2d=True)[0] for path in sorted(runs[0].iterdir())}
+def report(tmp_path_factory):
+    """Hashes of the files that another process writes, and the modules it has loaded for it."""
+    command = [sys.executable, "-c", ANOTHER_RUN, str(tmp_path_factory.mktemp("demo") / "there")]
+    root = str(Path(__file__).parents[1])
+    return json.loads(subprocess.run(command, capture_output=True, cwd=root, text=True, check=True).stdout)
+
+
+@pytest.fixture(scope="module")
+def stems_TC(demo):  # noqa: N802 (the name carries the shape)
+    return {path.name: soundfile.read(path, always_2d=True)[0] for path in sorted(demo.iterdir())}
 
 
 def piece_of(stem_TC, beat, beats):
@@ -81,8 +84,8 @@ def delay_of(later, earlier, at_most):
     return int(np.argmax(np.abs(correlation[:at_most])))
 
 
-def test_there_are_seventeen_24_bit_files_of_26_s(runs):
-    files = {path.name: soundfile.info(path) for path in runs[0].iterdir()}
+def test_there_are_seventeen_24_bit_files_of_26_s(demo):
+    files = {path.name: soundfile.info(path) for path in demo.iterdir()}
     assert len(files) == 17
     assert {file.subtype for file in files.values()} == {"PCM_24"}
     assert {file.samplerate for file in files.values()} == {44_100}
@@ -90,14 +93,15 @@ def test_there_are_seventeen_24_bit_files_of_26_s(runs):
     assert [name for name, file in files.items() if file.channels == 2] == ["Rhodes.wav"]
 
 
-def test_another_process_writes_the_same_bytes(runs):
-    folder, report = runs
-    hashes = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir()}
+@pytest.mark.slow
+def test_another_process_writes_the_same_bytes(demo, report):
+    hashes = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in demo.iterdir()}
     assert hashes == report["hashes"]
 
 
-def test_neither_torch_nor_scipy_is_needed(runs):
-    assert not {"torch", "scipy"} & set(runs[1]["modules"])
+@pytest.mark.slow
+def test_neither_torch_nor_scipy_is_needed(report):
+    assert not {"torch", "scipy"} & set(report["modules"])
 
 
 def test_peaks_are_those_of_a_raw_session_and_nothing_clips(stems_TC):
@@ -223,8 +227,8 @@ def test_the_first_quarter_second_is_only_hiss(stems_TC):
         assert np.max(np.abs(stem_TC[: round(0.04 * RATE)])) < 10 ** (-60 / 20), name
 
 
-def test_names_give_every_stem_a_role_but_the_awkward_one(runs):
-    song = read_song(runs[0], DiscoveryOptions())
+def test_names_give_every_stem_a_role_but_the_awkward_one(demo):
+    song = read_song(demo, DiscoveryOptions())
     assert {stem.name: stem.role for stem in song.stems} == {
         "01_KickIn.wav": "drums.kick",
         "02_SnrTop.wav": "drums.snare",
@@ -246,11 +250,11 @@ def test_names_give_every_stem_a_role_but_the_awkward_one(runs):
     assert not song.excluded
 
 
-def test_writing_again_keeps_the_files(runs):
-    times = {path: path.stat().st_mtime_ns for path in runs[0].iterdir()}
-    assert demo_song_is_there(runs[0])
-    assert set(write_demo_song(runs[0])) == set(times)
-    assert {path: path.stat().st_mtime_ns for path in runs[0].iterdir()} == times
+def test_writing_again_keeps_the_files(demo):
+    times = {path: path.stat().st_mtime_ns for path in demo.iterdir()}
+    assert demo_song_is_there(demo)
+    assert set(write_demo_song(demo)) == set(times)
+    assert {path: path.stat().st_mtime_ns for path in demo.iterdir()} == times
 
 
 def test_a_folder_with_other_files_is_refused_and_left_alone(tmp_path):
@@ -281,8 +285,8 @@ def test_a_file_where_the_folder_should_be_is_refused(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_song_written_in_part_is_completed_and_force_leaves_other_files_alone(runs, tmp_path):
-    (tmp_path / "Bass DI.wav").write_bytes((runs[0] / "Bass DI.wav").read_bytes())
+def test_a_song_written_in_part_is_completed_and_force_leaves_other_files_alone(demo, tmp_path):
+    (tmp_path / "Bass DI.wav").write_bytes((demo / "Bass DI.wav").read_bytes())
     (tmp_path / ".DS_Store").write_bytes(b"")
     write_demo_song(tmp_path)
     assert demo_song_is_there(tmp_path)
@@ -290,4 +294,4 @@ def test_a_song_written_in_part_is_completed_and_force_leaves_other_files_alone(
     (tmp_path / "LdVox.wav").write_bytes(b"broken")
     write_demo_song(tmp_path, overwrite=True)
     assert (tmp_path / "notes.txt").read_text() == "mine"
-    assert (tmp_path / "LdVox.wav").read_bytes() == (runs[0] / "LdVox.wav").read_bytes()
+    assert (tmp_path / "LdVox.wav").read_bytes() == (demo / "LdVox.wav").read_bytes()

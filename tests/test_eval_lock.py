@@ -62,6 +62,7 @@ def kill(process):
     process.wait()
 
 
+@pytest.mark.slow
 def test_the_second_on_a_folder_is_told_who_holds_it_and_changes_nothing(library, start, run, tree_digest):
     first = start(library, *SAME, "-o", "e", stop_at="e/.mixcli.lock")
     while not Path("e/.mixcli.lock").stat().st_size:  # stopped before it could say who it is

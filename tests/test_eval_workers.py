@@ -22,6 +22,7 @@ def score_or_die(index, song, _systems, request, _folder):
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL on this system")
+@pytest.mark.slow
 def test_a_killed_worker_costs_at_most_its_song(tmp_path, monkeypatch):
     monkeypatch.setattr(run, "score_one", score_or_die)
     names = ("one", "once", "two", "always", "three", "four")

@@ -30,6 +30,7 @@ def librosa():
     return pytest.importorskip("librosa")
 
 
+@pytest.mark.slow  # in a fresh environment librosa compiles itself for half a minute
 @pytest.mark.parametrize("rate", [16_000, 44_100, 48_000])
 def test_spectral_frames_are_librosas(librosa, rate):
     signal_T = noisy_notes(1.0, rate)[:, 0]
@@ -54,6 +55,7 @@ def test_spectral_frames_are_librosas(librosa, rate):
     np.testing.assert_allclose((frames.peaks_MB - frames.valleys_MB).T, contrast, atol=1e-3)
 
 
+@pytest.mark.slow
 def test_trimming_is_librosas(librosa, rng):
     for lead, tail in ((0, 0), (5000, 0), (1, 20_000), (30_000, 30_000)):
         signal_TC = noisy_notes(0.9)

@@ -108,6 +108,7 @@ def test_an_ape_test_from_welcome_to_scored_answers(browser, tones, tmp_path):
     assert row["mean"] == pytest.approx(mean)
 
 
+@pytest.mark.slow
 def test_a_mushra_test_by_keys_from_welcome_to_saved_answers(browser, tones, tmp_path):
     plan = plan_listening([("rock", ("zebra-net", "quokka-mix"))], style="mushra")
     listener = Listener(browser, tmp_path, plan, tones)

@@ -21,6 +21,7 @@ def tones():
     return tones_of_systems()
 
 
+@pytest.mark.slow
 def test_switching_keeps_the_place_and_the_excerpt_can_be_sought(browser, tones, tmp_path):
     plan = plan_listening([("rock", ("zebra-net", "quokka-mix"))], criteria=[criterion_named("Clarity")])
     listener = Listener(browser, tmp_path, plan, tones)
@@ -59,6 +60,7 @@ def test_where_nothing_can_be_stored_the_test_goes_on_and_says_so(browser, tones
     assert listener.page.problems == []
 
 
+@pytest.mark.slow
 def test_two_listeners_hear_the_same_mixes_in_orders_of_their_own(browser, tones, tmp_path):
     """Of 5! orders of one page, 3 listeners do not all draw the same."""
     plan = plan_listening([("rock", tuple(FREQUENCIES))], criteria=[criterion_named("Clarity")])

@@ -37,9 +37,9 @@ def shell(command):
     ("redirection", "code"),
     [
         ("2>&-", 0),  # nobody listens to stderr: the work is done all the same
-        ("2>/dev/full", 0),
+        pytest.param("2>/dev/full", 0, marks=pytest.mark.slow),
         (">/dev/full", 5),
-        ("| head -c 0; exit ${PIPESTATUS[0]}", 0),
+        pytest.param("| head -c 0; exit ${PIPESTATUS[0]}", 0, marks=pytest.mark.slow),
     ],
 )
 def test_closed_and_full_streams_are_no_bugs(song, redirection, code):
@@ -57,7 +57,7 @@ def test_a_mix_to_a_full_device_is_told_and_costs_exit_code_5(song):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize(
-    "after_s", [0.3, 1.3, *(pytest.param(s, marks=pytest.mark.slow) for s in (0.8, 1.8))]
+    "after_s", [1.3, *(pytest.param(s, marks=pytest.mark.slow) for s in (0.3, 0.8, 1.8))]
 )
 def test_signals_stop_it_with_their_code_and_leave_nothing(make_song, tmp_path, number, after_s):
     song = make_song(seconds=60, rate=22_050)
@@ -124,6 +124,7 @@ def test_what_cannot_be_read_in_a_library_costs_only_itself(run, make_song, tmp_
         assert "locked: error[E301]" in err
 
 
+@pytest.mark.slow
 def test_a_library_as_its_own_output_is_mixed(run, make_song, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     make_song("library/One", seconds=1)
@@ -168,6 +169,7 @@ def test_up_to_date_means_the_same_files_and_the_same_mix(run, make_song, tmp_pa
     assert "1 mixed" in run("batch", "library", "-o", "mixes")[2]
 
 
+@pytest.mark.slow
 def test_what_a_strict_batch_refused_is_not_up_to_date_later(run, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name, offset in (("Kick", 0), ("Snare", 500)):
