@@ -29,10 +29,11 @@ LEVELS = {
     "mixing": 8,
     "batching": 9,
     "evaluation": 9,
+    "training": 9,
     "cli": 10,
     "__main__": 11,
 }
-TORCH_ROOMS = {"models", "engine"}
+TORCH_ROOMS = {"models", "engine", "training"}
 FILES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
 
 

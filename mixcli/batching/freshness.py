@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,19 @@ def song_files(folder: Path) -> list[tuple[str, Path]]:
     if not folder.is_dir():
         return []
     return [(path.relative_to(folder).as_posix(), path) for path in list_below(folder).audio]
+
+
+def change_times(folder: Path) -> list[float]:
+    """When the audio files of a song, and the folders they lie in, were changed: seconds since 1970.
+
+    Raises SongError for a folder that cannot be read.
+    """
+    paths = [path for _, path in song_files(folder)]
+    times_s = []
+    for path in {folder, *paths, *(path.parent for path in paths)}:
+        with suppress(OSError):
+            times_s.append(path.stat().st_mtime)
+    return times_s
 
 
 def song_key(asked: str, folder: Path, *, content: bool = False) -> SongKey:

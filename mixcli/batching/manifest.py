@@ -25,17 +25,25 @@ class Manifest:
     """What is known of the songs in an output folder: the last line of each, by the path of its mix.
 
     Reading never fails for what the file holds: a line that is cut short or damaged is passed over, and only
-    its song is done again. Open it (as a context manager) to add lines. Raises OutputError E502.
+    its song is done again. Open it (as a context manager) to add lines. `others` are manifests that are read
+    too, of other shares of the library: of the entries of a mix the latest counts. Raises OutputError E502.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, others: Iterable[Path] = ()) -> None:
         self.path = path
-        self.entries: dict[str, Entry] = {}
+        self.entries: dict[str, Entry] = {}  # of this one and the others
+        self._own: dict[str, Entry] = {}
         self.n_damaged = 0
         self._n_lines = 0
         self._n_bytes = 0  # up to the end of the last whole line
         self._descriptor: int | None = None
         self._read()
+        self.entries |= self._own
+        for other in others:
+            for mix, entry in Manifest(other)._own.items():
+                known = self.entries.get(mix)
+                if known is None or entry.get("finished", "") >= known.get("finished", ""):
+                    self.entries[mix] = entry
 
     def _read(self) -> None:
         try:
@@ -49,7 +57,7 @@ class Manifest:
                     if entry is None:
                         self.n_damaged += 1
                     else:
-                        self.entries[entry["mix"]] = entry
+                        self._own[entry["mix"]] = entry
         except FileNotFoundError:
             return
         except OSError as error:
@@ -57,9 +65,9 @@ class Manifest:
 
     def __enter__(self) -> Self:
         """Open the journal for adding lines: what is torn is cut off, and a long one is written anew."""
-        is_long = self._n_lines > 2 * len(self.entries) + LINES_KEPT
+        is_long = self._n_lines > 2 * len(self._own) + LINES_KEPT
         if is_long or self.n_damaged or not self.path.exists():
-            self._rewrite(self.entries.values())
+            self._rewrite(self._own.values())
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0)
         try:
             self._descriptor = os.open(self.path, flags | getattr(os, "O_BINARY", 0), 0o666)
@@ -89,7 +97,15 @@ class Manifest:
             raise output_error(self.path.parent, error) from error
         self._n_bytes += len(line)
         self._n_lines += 1
-        self.entries[entry["mix"]] = entry
+        self.entries[entry["mix"]] = self._own[entry["mix"]] = entry
+
+    def take_over(self) -> int:
+        """Write all that the others alone know into this one; returns how many entries that were."""
+        foreign = {mix: entry for mix, entry in self.entries.items() if self._own.get(mix) != entry}
+        if foreign:
+            self._own |= foreign
+            self._rewrite(self._own.values())
+        return len(foreign)
 
     def _rewrite(self, entries: Iterable[Entry]) -> None:
         lines = [write_line(entry) for entry in entries]

@@ -1,6 +1,7 @@
 """What a batch will do, song by song, from names and headers alone."""
 
 import os
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
@@ -9,10 +10,11 @@ from typing import Any, Literal
 
 from mixcli.audio.wording import printable
 from mixcli.batching.disk import mix_bytes, terms_bytes, working_bytes
-from mixcli.batching.freshness import SongKey, asked_digest, mix_intact, song_key
+from mixcli.batching.freshness import SongKey, asked_digest, change_times, mix_intact, song_key
 from mixcli.batching.manifest import Manifest
 from mixcli.batching.places import FoundSong, songs_of
 from mixcli.batching.request import BatchRequest
+from mixcli.batching.shards import share_of
 from mixcli.errors import MixcliError, SettingsError, SongError, UsageError
 from mixcli.mixing.measured import mix_sample_rate
 from mixcli.mixing.mix_song import finished_before, paths_of
@@ -33,6 +35,7 @@ WANTED: dict[str, tuple[State, ...]] = {
     "all": ("new", "changed", "failed", "current"),
 }
 SHOWN_CLASHES = 3
+UNREADABLE_S = 1.0  # what a song that cannot be read counts for when a library is divided
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +61,7 @@ class PlannedSong:
     working_bytes: int = 0
     failure: MixcliError | None = None
     adopted: dict[str, Any] | None = None
+    settling: bool = False  # its files were changed a moment ago, and may be changing still
     touched: bool = False  # the files look different, and hold what they held
 
     @property
@@ -121,6 +125,10 @@ def plan_batch(
         planned.append(planner.plan(song))
         on_song(index + 1, len(found))
     _refuse_clashes(planned)
+    if request.shard is not None:
+        lengths_s = [song.duration_s or UNREADABLE_S for song in planned]
+        names = [song.relative for song in planned]
+        planned = [planned[index] for index in share_of(lengths_s, names, request.shard)]
     return BatchPlan(songs=tuple(planned), settings=settings, asked=planner.asked)
 
 
@@ -153,9 +161,13 @@ class _Planner:
             )
             song = replace(song, paths=paths, mix=mix_below(paths.audio, self.request.out))
             song = self._compare(song, paths)
+            if song.state != "current" and self._is_settling(request.folder):
+                return replace(song, settling=True, wanted=False, why=f"{song.why}, still changing")
             wanted = song.state in WANTED[self.request.only] or request.if_exists != "skip"
             song = replace(song, wanted=wanted)
-            return song if song.state == "current" and not wanted else self._measure(song, paths)
+            if song.state == "current" and not wanted and self.request.shard is None:
+                return song
+            return self._measure(song, paths)
         except MixcliError as error:
             wanted = song.wanted and (song.state != "new" or self.request.only in ("rest", "new", "all"))
             return replace(song, failure=error, why=f"{song.why}, {error.code}", wanted=wanted)
@@ -182,6 +194,13 @@ class _Planner:
                 return replace(song, state="changed", why="its stems have changed")
             song = replace(song, key=read, touched=entry.get("stat") != key.stat)
         return replace(song, state="current", why="up to date")
+
+    def _is_settling(self, folder: Path) -> bool:
+        """Whether a file of a song was changed a moment ago; clocks of other machines may be ahead."""
+        if not self.request.settle_s:
+            return False
+        ages_s = [time.time() - changed_s for changed_s in change_times(folder)]
+        return any(abs(age_s) < self.request.settle_s for age_s in ages_s)
 
     def _adopt(self, song: PlannedSong, paths: MixPaths) -> PlannedSong:
         """A mix that the manifest has not heard of, made by `mixcli mix` or just before a run was killed."""

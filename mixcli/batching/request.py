@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from mixcli.batching.shards import Shard
 from mixcli.mixing.request import MixRequest
 
 Only = Literal["rest", "new", "failed", "stale", "all"]
@@ -24,7 +25,8 @@ class BatchRequest:
     """Where songs are looked for, where their mixes go, and which of them are made.
 
     `places` are folders, patterns and files that list folders. `every` says what is asked of each song; its
-    folder and output are those of no song. `only` is "rest" for all that is not done yet.
+    folder and output are those of no song. `only` is "rest" for all that is not done yet. Songs
+    that changed less than `settle_s` ago are left for later. A `shard` is the share of this run.
     """
 
     places: tuple[Path, ...]
@@ -33,3 +35,5 @@ class BatchRequest:
     only: Only = "rest"
     check: Check = "quick"
     limits: Limits = field(default_factory=Limits)
+    settle_s: float = 0.0
+    shard: Shard | None = None

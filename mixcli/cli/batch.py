@@ -27,7 +27,7 @@ STOPPED_EARLY = 75  # EX_TEMPFAIL: schedulers try again
 
 @spell_out_options
 def batch(
-    context: typer.Context, library: Libraries, out: BatchOut = Path("mixes"), *, options: BatchOptions
+    context: typer.Context, library: Libraries = None, out: BatchOut = Path("mixes"), *, options: BatchOptions
 ) -> None:
     """Mix every song below a folder, several at a time.
 
@@ -38,25 +38,30 @@ def batch(
 
     The same command again does what is left.
     """
-    from mixcli.batching.manifest import NAME, Manifest
     from mixcli.batching.plan import find_batch
     from mixcli.batching.run import BatchRun
+    from mixcli.batching.shards import hold_output, known_manifest, merge_shares
     from mixcli.cli.batch_progress import kind_of
     from mixcli.cli.batch_request import build_batch, jobs_asked
-    from mixcli.cli.batch_show import show_plan
-    from mixcli.mixing.folder_lock import FolderLock
+    from mixcli.cli.batch_show import show_merged, show_plan
 
     stop: StopRequest = context.obj
+    if options.merge:
+        show_merged(out, library or [], options)
+        return
     request, listed = build_batch(library, out, options)
     kind = kind_of(options)
     found = find_batch(request, listed)
     if options.dry_run:
-        show_plan(make_plan(request, found, Manifest(out / NAME), options, stop), request, options)
+        known = known_manifest(out, request.shard)
+        show_plan(make_plan(request, found, known, options, stop), request, options)
         return
-    with FolderLock(out, "mixcli batch"):
-        manifest = Manifest(out / NAME)
+    with hold_output(out, request.shard):
+        if request.shard is None:
+            merge_shares(out)
+        manifest = known_manifest(out, request.shard)
         plan = make_plan(request, found, manifest, options, stop)
-        if [song.relative for song in found] == ["."] and options.quiet < 2 and kind != "json":
+        if [song.relative for song in found] == ["."] and plan.songs and options.quiet < 2 and kind != "json":
             line(f'warning[W306]: "{plan.songs[0].label}" is one song; mixing it.')
         jobs = jobs_asked(options.jobs, plan)
         check_disk(plan, request, jobs)
@@ -142,7 +147,8 @@ def finish(
 
     code = exit_code(run, interruption)
     try:
-        write_summary(run.request.out, run.manifest.entries, n_left=run.n_left)
+        if run.request.shard is None:  # of one share the others know nothing; --merge writes that of all
+            write_summary(run.request.out, run.manifest.entries, n_left=run.n_left)
     except OutputError as error:
         show_error(error, quiet=options.quiet)
         code = code or error.exit_code

@@ -11,7 +11,7 @@ from mixcli.cli.options import OUTPUT, RUN, MixOptions
 SELECTION, UNATTENDED = "Which songs", "Unattended"
 
 Libraries = Annotated[
-    list[Path],
+    list[Path] | None,
     typer.Argument(
         metavar="LIBRARY...",
         help='Folders with songs somewhere below, quoted patterns, files that list folders; "-": a list on '
@@ -46,6 +46,32 @@ Check = Annotated[
 Null = Annotated[
     bool,
     typer.Option("-0", "--null", help="The list on stdin has NUL between names.", rich_help_panel=SELECTION),
+]
+Settle = Annotated[
+    str | None,
+    typer.Option(
+        "--settle",
+        metavar="TIME",
+        help="Leave songs for later that were changed less than this ago (30s, 10m).",
+        rich_help_panel=SELECTION,
+    ),
+]
+ShareOf = Annotated[
+    str | None,
+    typer.Option(
+        "--shard",
+        metavar="I/N",
+        help="Only the I-th of N shares, even by seconds of audio: one for each node of a cluster.",
+        rich_help_panel=SELECTION,
+    ),
+]
+Merge = Annotated[
+    bool,
+    typer.Option(
+        "--merge",
+        help="Mix nothing: take the manifests of all shares, and those named, into the one of --out.",
+        rich_help_panel=UNATTENDED,
+    ),
 ]
 Jobs = Annotated[
     str,
@@ -107,9 +133,12 @@ class BatchOptions(MixOptions):
     only: Only = "rest"
     check: Check = "quick"
     null: Null = False
+    settle: Settle = None
+    shard: ShareOf = None
     jobs: Jobs = "auto"
     stop_after: StopAfter = None
     max_songs: MaxSongs = None
     max_failures: MaxFailures = None
     fail_fast: FailFast = False
+    merge: Merge = False
     progress: ProgressKind = "auto"

@@ -6,10 +6,12 @@ import sys
 from pathlib import Path
 from typing import cast
 
+from mixcli.audio.wording import printable
 from mixcli.batching.capacity import auto_jobs
 from mixcli.batching.places import list_of
 from mixcli.batching.plan import BatchPlan
 from mixcli.batching.request import BatchRequest, Check, Limits, Only
+from mixcli.batching.shards import Shard
 from mixcli.cli.batch_options import BatchOptions
 from mixcli.cli.parse import parse_choice, parse_number, parse_time
 from mixcli.cli.request import build_request
@@ -21,8 +23,13 @@ UNITS_S = {"d": 86_400.0, "h": 3600.0, "m": 60.0, "s": 1.0}
 SPAN = re.compile(r"(?:(\d+(?:\.\d+)?)([dhms]))+")
 
 
-def build_batch(places: list[Path], out: Path, options: BatchOptions) -> tuple[BatchRequest, list[Path]]:
+def build_batch(
+    places: list[Path] | None, out: Path, options: BatchOptions
+) -> tuple[BatchRequest, list[Path]]:
     """Everything that was typed, and the list on standard input. Raises UsageError and SettingsError."""
+    if not places:
+        hint = "mixcli batch LIBRARY --out DIR; --merge alone needs none."
+        raise UsageError("no library given.", code="E237", hint=hint)
     if options.recipe is not None:
         raise UsageError("--recipe belongs to one song.", code="E208", hint="mixcli mix SONG --recipe FILE")
     if options.fail_fast and options.max_failures not in (None, 1):
@@ -44,8 +51,21 @@ def build_batch(places: list[Path], out: Path, options: BatchOptions) -> tuple[B
         only=cast(Only, only),
         check=cast(Check, check),
         limits=limits,
+        settle_s=parse_span("--settle", options.settle) or 0.0,
+        shard=parse_shard(options.shard),
     )
     return request, listed
+
+
+def parse_shard(text: str | None) -> Shard | None:
+    """A share from "2/8". Raises UsageError."""
+    if text is None:
+        return None
+    match = re.fullmatch(r"\s*(\d{1,6})\s*/\s*(\d{1,6})\s*", text)
+    if match is None or not 1 <= int(match[1]) <= int(match[2]):
+        message = f'--shard "{printable(text)}": a share and the number of shares, 1/8 to 8/8.'
+        raise UsageError(message, code="E236")
+    return Shard(int(match[1]), int(match[2]))
 
 
 def jobs_asked(text: str, plan: BatchPlan) -> int:

@@ -1,16 +1,18 @@
 """What people and programs read of a batch: its plan, a line per song, the counts at its end."""
 
 import sys
+from pathlib import Path
 from typing import Any
 
 from mixcli import __version__
-from mixcli.audio.wording import clock_time, size_text
+from mixcli.audio.wording import clock_time, printable, size_text
 from mixcli.batching.logs import log_path
 from mixcli.batching.plan import BatchPlan, PlannedSong
 from mixcli.batching.request import BatchRequest
 from mixcli.batching.run import BatchRun, SongEnded
 from mixcli.cli.batch_options import BatchOptions
 from mixcli.cli.show import line, path_line, result_line
+from mixcli.errors import SongError
 from mixcli.mixing.result import error_document, shown_path, to_json
 
 LIMITS = {
@@ -67,7 +69,8 @@ def show_plan(plan: BatchPlan, request: BatchRequest, options: BatchOptions) -> 
 
 def plan_line(song: PlannedSong) -> str:
     """A song, why it is made or not, its stems, its length, and where its mix goes."""
-    parts = [song.why if song.wanted or song.state == "current" else f"{song.why}, not asked for"]
+    as_asked = song.wanted or song.settling or song.state == "current"
+    parts = [song.why if as_asked else f"{song.why}, not asked for"]
     if song.failure is not None:
         return f"{song.label}: {song.why}: {song.failure.message}"
     if song.n_stems is not None:
@@ -137,9 +140,35 @@ def batch_document(
         "status": status,
         "stopped_by": run.stopped,
         "counts": {"ok": counts["ok"], "skipped": counts["skipped"], "failed": counts["error"]},
+        "settling": sum(song.settling for song in run.plan.songs),
         "left": run.n_left,
         "songs": [documents[index] for index in sorted(documents)],
     }
+
+
+def show_merged(out: Path, named: list[Path], options: BatchOptions) -> None:
+    """Take the manifests of shares, and those that are named, into the one of the whole; say what came."""
+    from mixcli.batching.shards import hold_output, merge_shares
+    from mixcli.batching.summary import write_summary
+
+    for path in named:
+        if not path.is_file():
+            hint = "--merge takes manifests: FILE.jsonl; those of the shares in --out are found."
+            raise SongError(f'no manifest "{printable(str(path))}".', code="E309", hint=hint)
+    if not out.is_dir():
+        raise SongError(f'no folder "{printable(str(out))}".', code="E301")
+    with hold_output(out, None):
+        manifest, n_new = merge_shares(out, named)
+        page = write_summary(out, manifest.entries, n_left=0)[1]
+    failed = sum(entry["status"] != "ok" for entry in manifest.entries.values())
+    counts = {"mixes": len(manifest.entries) - failed, "failed": failed, "new": n_new}
+    if options.json:
+        document = {"schema": "mixcli.batch-merge/1", "mixcli": __version__, "out": shown_path(out), **counts}
+        sys.stdout.write(to_json(document))
+        return
+    path_line(page)
+    if not options.quiet:
+        line(f"{counts['mixes']} mixed, {failed} failed; {n_new} new to the manifest")
 
 
 def show_counts(run: BatchRun, options: BatchOptions, *, interrupted: bool) -> None:
@@ -148,8 +177,10 @@ def show_counts(run: BatchRun, options: BatchOptions, *, interrupted: bool) -> N
         return
     counts, left = run.counts, run.n_left
     text = f"{counts['ok']} mixed, {counts['skipped']} up to date, {counts['error']} failed"
-    others = len(run.plan.songs) - len(run.plan.wanted) - counts["skipped"]
+    settling = sum(song.settling for song in run.plan.songs)
+    others = len(run.plan.songs) - len(run.plan.wanted) - counts["skipped"] - settling
     text += f", {others} not asked for" if others and not interrupted else ""
+    text += f", {settling} still changing" if settling else ""
     line(text + (f", {left} left" if left else ""))
     if interrupted:
         line("interrupted; nothing was left half written. The same command goes on where this one ended.")

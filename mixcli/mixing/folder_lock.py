@@ -22,6 +22,9 @@ except ImportError:  # not on Windows, where the owner's file alone decides
 
 LOCK_NAME = ".mixcli.lock"  # locked by the system: free as soon as its process is gone, however it went
 OWNER_NAME = ".mixcli.owner"  # where the system has no locks: whoever creates it has the folder
+# A run that has a share of the folder only is named in between: ".mixcli.SHARE.lock".
+SUFFIXES = (".lock", ".owner")
+WAIT = "wait until it is done, or another --out."
 FLAGS = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
 
 
@@ -29,24 +32,29 @@ class FolderLock:
     """Hold a folder for one run, as a context manager; the folder is made if need be.
 
     `what` names the run to those who come second: `mixcli batch`. They get OutputError E509, which says who
-    holds the folder; a folder that cannot be written raises E502. The lock is one of the system (`flock`), on
-    network file systems mostly across machines too, so a killed run leaves none behind. On file systems
-    without locks, and on Windows, it is a file with the owner's process and host: that of a process of this
-    host that is gone is taken over, any other must be deleted by hand, as the hint says.
+    holds the folder; a folder that cannot be written raises E502. With a `share`, a short name without dots,
+    only that share of it is held: other shares, and the whole, are other locks (see `refuse_if_held`).
+
+    The lock is one of the system (`flock`), on network file systems mostly across machines too, so a killed
+    run leaves none behind. On file systems without locks, and on Windows, it is a file with the owner's
+    process and host: that of a process of this host that is gone is taken over, any other must be deleted by
+    hand, as the hint says.
 
     Folders made here go again when the block raises and nothing was put into them.
     """
 
-    def __init__(self, folder: Path, what: str) -> None:
+    def __init__(self, folder: Path, what: str, *, share: str = "") -> None:
         self.folder = folder
         self.what = what
+        self.share = share
         self._held = ExitStack()
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
             stack.enter_context(output_folder(self.folder))
             try:
-                stack.enter_context(_held(self.folder, FolderOwner.this_process(self.what)))
+                owner = FolderOwner.this_process(self.what)
+                stack.enter_context(_held(self.folder, owner, self.share))
             except OSError as error:
                 raise output_error(self.folder, error) from error
             self._held = stack.pop_all()
@@ -58,13 +66,52 @@ class FolderLock:
         self._held.__exit__(kind, error, trace)
 
 
+def refuse_if_held(folder: Path, share: str = "") -> None:
+    """Raise OutputError E509 if another process holds a folder, or a share of it, now; hold nothing."""
+    path, owner_path = folder / lock_name(share), folder / owner_name(share)
+    owner = read_owner(owner_path)
+    if owner is not None and not owner.is_gone:
+        raise _in_use(owner_path, WAIT)
+    if fcntl is None or not path.exists():
+        return
+    with contextlib.suppress(FileNotFoundError):
+        descriptor = os.open(path, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0))
+        try:
+            fcntl.flock(
+                descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB
+            )  # shared: those who only ask do not collide
+        except (BlockingIOError, PermissionError):
+            raise _in_use(path, WAIT) from None
+        except OSError:  # a file system without locks
+            return
+        finally:
+            os.close(descriptor)
+
+
+def refuse_if_shares_held(folder: Path) -> None:
+    """Raise OutputError E509 if another process holds any share of a folder."""
+    names = {path.name.split(".")[2] for path in folder.glob(".mixcli.*.*") if path.suffix in SUFFIXES}
+    for share in sorted(names):
+        refuse_if_held(folder, share)
+
+
+def lock_name(share: str = "") -> str:
+    """The name of the file that is locked."""
+    return f".mixcli.{share}.lock" if share else LOCK_NAME
+
+
+def owner_name(share: str = "") -> str:
+    """The name of the file that names the owner where there are no locks."""
+    return f".mixcli.{share}.owner" if share else OWNER_NAME
+
+
 @contextmanager
-def _held(folder: Path, owner: FolderOwner) -> Iterator[None]:
+def _held(folder: Path, owner: FolderOwner, share: str) -> Iterator[None]:
     """Hold a folder that exists, by a lock of the system or by the owner's file. Raises OSError and E509."""
-    path = folder / LOCK_NAME
+    path = folder / lock_name(share)
     descriptor = _lock(path)
     if descriptor is None:
-        path = folder / OWNER_NAME
+        path = folder / owner_name(share)
         _own(path, owner)
     try:
         if descriptor is not None:
@@ -91,7 +138,7 @@ def _lock(path: Path) -> int | None:
             pass  # the one who held it has removed it between the two lines above; so make it again
         except (BlockingIOError, PermissionError):
             os.close(descriptor)
-            raise _in_use(path, "wait until it is done, or another --out.") from None
+            raise _in_use(path, WAIT) from None
         except OSError:  # a file system without locks
             os.close(descriptor)
             with contextlib.suppress(OSError):
