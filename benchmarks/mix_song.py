@@ -2,8 +2,10 @@
 
 Makes a song of 16 stems and one of 60 (WAV, 24 bits, 44.1 kHz) in a temporary folder: drums, basses,
 guitars, keys and voices of decaying notes with pauses, every fourth stem in stereo. The mixes are made in
-turn, each in a process of its own, with the whole default console, loudness and limiter. Times real time is
-the song's length by the wall clock; beside other work on the machine, the CPU seconds say more.
+turn, each in a process of its own, with the whole default console, loudness and limiter. Printed are, for
+each song, the times real time (the song's length by the wall clock) and the CPU seconds per second of the
+song, in all and for each phase: start (imports), survey (reading, measuring, deciding), render, finish
+(loudness, limiter, file, check). Beside other work on the machine the CPU seconds say more than the wall.
 
     python benchmarks/mix_song.py [--seconds 240] [--runs 3] [--stems 16 60]
 """
@@ -24,6 +26,7 @@ NAMES = (
     *("Kick", "Snare", "HiHat", "Tom 1", "Tom 2", "Overhead L", "Overhead R", "Bass DI"),
     *("Gtr L", "Gtr R", "Piano", "Synth", "Pad", "Lead Vox", "BV 1", "BV 2"),
 )
+PHASES = ("start", "survey", "render", "finish")
 # Run in a process of its own: the time of the whole, and of the stages between the calls it consists of.
 TIMED = """
 import json, sys, time
@@ -41,13 +44,13 @@ def timed(stage, name):
         finally:
             taken[stage] = (time.perf_counter() - start[0], clock() - start[1])
     setattr(case, name, call)
-timed("inspecting", "plan_mix")
-timed("finishing", "finish_mix")
+timed("survey", "plan_mix")
+timed("finish", "finish_mix")
 start = (time.perf_counter(), clock())
 result = case.mix_song(MixRequest(folder=Path(sys.argv[1]), out=Path(sys.argv[2]), if_exists="overwrite"))
 whole = (time.perf_counter() - start[0], clock() - start[1])
-known = [sum(taken[stage][i] for stage in ("inspecting", "finishing")) for i in (0, 1)]
-taken["rendering"] = (whole[0] - known[0], whole[1] - known[1])
+known = [sum(taken[stage][i] for stage in ("survey", "finish")) for i in (0, 1)]
+taken["render"] = (whole[0] - known[0], whole[1] - known[1])
 print(json.dumps({"stages": taken, "passes": result.finished.solution.limiter_passes}))
 """
 
@@ -99,11 +102,14 @@ def main() -> None:
             statistics.median(sum(pair[which] for pair in run.values()) for run in measured)
             for which in (0, 1)
         )
-        speeds = f"{options.seconds / wall_s:.1f} times real time, {cpu_s / options.seconds:.3f} CPU-s per s"
-        print(f"{n_stems} stems of {options.seconds:g} s: {speeds}")
-        for stage in measured[0]:
-            wall, cpu = (statistics.median(run[stage][which] for run in measured) for which in (0, 1))
-            print(f"  {stage:11} {wall:7.2f} s {cpu:7.2f} CPU-s  {cpu / cpu_s:5.0%}")
+        length_s = options.seconds
+        print(
+            f"{n_stems} stems of {length_s:g} s: {length_s / wall_s:.1f} times real time, "
+            f"{cpu_s / length_s:.3f} CPU-s per s, {cpu_s / wall_s:.2f} cores busy"
+        )
+        for phase in PHASES:
+            wall, cpu = (statistics.median(run[phase][which] for run in measured) for which in (0, 1))
+            print(f"  {phase:7} {wall:7.2f} s wall  {cpu / length_s:7.4f} CPU-s per s  {cpu / cpu_s:5.0%}")
 
 
 if __name__ == "__main__":

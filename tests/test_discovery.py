@@ -471,3 +471,16 @@ def test_reading_in_any_blocks_from_any_start_gives_the_same_samples(song, rng, 
     with StemReader(stem, rate, start=start) as reader:
         parts = [reader.read(size) for size in (1, 100, 0, 640)]
     assert np.array_equal(np.concatenate(parts), whole[start : start + 741])
+
+
+@pytest.mark.parametrize("rate", [RATE, 11_025])
+def test_samples_that_are_passed_over_change_none_of_those_behind_them(song, rng, rate):
+    folder = song({"Kick.wav": noise(rng, 3_000, 2), "Bass.wav": 1})
+    stem = read_song(folder).stems[1]
+    with StemReader(stem, rate) as reader:
+        whole = reader.read(6_000)
+    with StemReader(stem, rate) as reader:
+        for skipped, size in ((0, 10), (500, 100), (1, 0), (700, 1_000), (3_000, 20)):
+            reader.skip(skipped)
+            start = reader.position
+            assert np.array_equal(reader.read(size), whole[start : start + size])

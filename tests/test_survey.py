@@ -13,6 +13,7 @@ from mixcli.audio.loudness import LoudnessMeter
 from mixcli.errors import SongError
 from mixcli.songs.discovery import DiscoveryOptions, read_song
 from mixcli.songs.stem_meters import BAND_EDGES_HZ, BandMeter, HopMeter, PeakMeter
+from mixcli.songs.stem_sound import StemSound
 from mixcli.songs.survey import select_stems, survey_song
 from mixcli.songs.third_octaves import CENTRES_HZ
 
@@ -337,3 +338,10 @@ def test_memory_does_not_grow_with_the_length_of_the_song(song):
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[1] - peaks[0] < 2**20
+
+
+def test_what_a_stem_sounds_like_is_gathered_only_where_no_name_says_its_role(song, rng):
+    samples = noise(rng, 3 * RATE)
+    survey = survey_song(song({"Kick.wav": samples, "qzx 7.wav": samples[::-1]}), RATE)
+    assert survey.stems["Kick.wav"].sound == StemSound()
+    assert survey.stems["qzx 7.wav"].sound.seconds == pytest.approx(3.0, abs=0.2)

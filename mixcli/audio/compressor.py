@@ -97,7 +97,9 @@ class Compressor:
             target_M = np.minimum(target_M, settings.most_reduction_db)
         gain_T = self._glide.push(self._smoother.push(target_M), len(block_TC))
         self._lowest_gain = min(self._lowest_gain, float(gain_T.min(initial=1.0)))
-        return (gain_T * self._make_up).astype(np.float32)
+        if self._make_up != 1:
+            gain_T *= self._make_up
+        return gain_T.astype(np.float32)
 
     @property
     def max_reduction_db(self) -> float:

@@ -28,6 +28,8 @@ SMOOTHING_HOPS = 10
 FLOOR_DB = -200.0  # what silence reads
 # A reduction that goes to zero has ended here: the gain is 1 and the samples pass bit for bit.
 SETTLED_DB = 1e-3
+# So few make a product that the BLAS library does in the calling thread (fewer than 2^18 multiplications).
+HOPS_AT_ONCE = 4096
 LONG_REST = 64  # hops without anything to turn down that are worth being worked out at once
 
 Detector = Literal["rms", "peak"]
@@ -89,36 +91,35 @@ class LevelDetector:
 
     def push(self, block_TC: Block) -> Levels:
         """Take samples, [T, C]; return the levels of the hops that end in them, [M]."""
-        signal_TC = np.concatenate([self._open_TC, block_TC])
-        n_whole = len(signal_TC) // self._hop * self._hop
-        self._open_TC = signal_TC[n_whole:].copy()
+        n_open, n_channels = self._open_TC.shape
+        n_whole = (n_open + len(block_TC)) // self._hop * self._hop
         if not n_whole:
+            self._open_TC = np.concatenate([self._open_TC, block_TC])
             return np.zeros(0)
+        signal_CT = np.empty((n_channels, n_whole))
+        signal_CT[:, :n_open] = self._open_TC.T
+        signal_CT[:, n_open:] = block_TC[: n_whole - n_open].T
+        self._open_TC = block_TC[n_whole - n_open :].copy()
         of_hops = self._squares if self._detector == "rms" else self._peaks
-        known_CM = np.concatenate([self._past_CM, of_hops(signal_TC[:n_whole])], axis=1)
+        known_CM = np.concatenate([self._past_CM, of_hops(signal_CT)], axis=1)
         self._past_CM = known_CM[:, n_whole // self._hop :].copy()
         if self._detector == "peak":
             return _decibels(20, over_last(known_CM, WINDOW_HOPS, np.maximum))
         sums_CM = over_last(over_last(known_CM, WINDOW_HOPS, np.add), SMOOTHING_HOPS, np.add)
         return _decibels(10, sums_CM / (WINDOW_HOPS * SMOOTHING_HOPS * self._hop))
 
-    def _squares(self, signal_TC: Block) -> Levels:
-        """The sum of squares in each hop, [C, M]."""
-        signal_CT = signal_TC.T.astype(np.float64, order="C")
-        return _over_hops(np.square(signal_CT, out=signal_CT), self._hop, np.add)
+    def _squares(self, signal_CT: Levels) -> Levels:
+        """The sum of squares in each hop, [C, M], each hop's in the same order."""
+        hops_CMT = signal_CT.reshape(len(signal_CT), -1, self._hop)
+        return np.asarray(np.einsum("cmt,cmt->cm", hops_CMT, hops_CMT))
 
-    def _peaks(self, signal_TC: Block) -> Levels:
+    def _peaks(self, signal_CT: Levels) -> Levels:
         """The highest sample in each hop, of the loudest channel, [1, M]."""
-        highest_T = np.abs(signal_TC.T.astype(np.float64, order="C")).max(axis=0, keepdims=True)
-        return _over_hops(highest_T, self._hop, np.maximum)
-
-
-def _over_hops(values_CT: Levels, hop: int, combine: np.ufunc) -> Levels:
-    """Sum or maximum of each hop, [C, T] to [C, M], over all hops at once and always in the same order."""
-    found_CM: Levels = values_CT[:, ::hop].copy()
-    for place in range(1, hop):
-        combine(found_CM, values_CT[:, place::hop], out=found_CM)
-    return found_CM
+        highest_T = np.abs(signal_CT).max(axis=0)
+        found_M: Levels = highest_T[:: self._hop].copy()
+        for place in range(1, self._hop):
+            np.maximum(found_M, highest_T[place :: self._hop], out=found_M)
+        return found_M[None]
 
 
 def over_last(values_M: Levels, length: int, combine: np.ufunc) -> Levels:
@@ -216,7 +217,8 @@ class GlidingGain:
 
     def __init__(self, sample_rate: int, *, start_db: float = 0.0) -> None:
         hop = control_hop(sample_rate)
-        self._ramp_T = np.arange(1, hop + 1) / hop
+        # What the gain before a hop and its change in the hop give to each sample.
+        self._ramp_2T = np.stack([np.ones(hop), np.arange(1, hop + 1) / hop])
         self._n_open = 0  # samples of the hop that is under way
         # The gains before the hop that is under way and at its end.
         self._ends = np.exp(np.full(2, start_db) * (-math.log(10) / 20))
@@ -225,12 +227,15 @@ class GlidingGain:
         """The gains of the next samples, [T], ≤ 1, with the reductions of the hops that end in them."""
         gains_M = np.concatenate([self._ends, np.exp(reduction_M * (-math.log(10) / 20))])
         self._ends = gains_M[-2:].copy()
-        start = self._n_open
-        self._n_open = (start + n_samples) % len(self._ramp_T)
+        start, hop = self._n_open, self._ramp_2T.shape[1]
+        self._n_open = (start + n_samples) % hop
         if np.all(gains_M == 1):
             return np.ones(n_samples)
-        glide_MT = np.diff(gains_M)[:, None] * self._ramp_T
-        glide_MT += gains_M[:-1, None]
+        ends_M2 = np.stack([gains_M[:-1], np.diff(gains_M)], axis=1)
+        glide_MT = np.empty((len(ends_M2), hop))
+        for first in range(0, len(ends_M2), HOPS_AT_ONCE):
+            part = slice(first, first + HOPS_AT_ONCE)
+            np.matmul(ends_M2[part], self._ramp_2T, out=glide_MT[part])
         gain_T: NDArray[np.float64] = glide_MT.ravel()[start : start + n_samples]
         return np.minimum(gain_T, 1.0, out=gain_T)
 

@@ -18,6 +18,7 @@ from mixcli.audio.decibels import amplitude_to_db
 from mixcli.audio.downmix import fold_to_stereo
 from mixcli.audio.headers import AudioInfo, read_info
 from mixcli.audio.opening import SequentialFile, cut_short, open_regular, open_sound, unreadable
+from mixcli.audio.packed_pcm import PackedPcm, packed_pcm
 from mixcli.audio.wording import clock_time, clock_times, display_name
 from mixcli.errors import SongError
 
@@ -58,7 +59,7 @@ class AudioReader:
         self._repair = repair
         self._position = 0
         self._open_files = ExitStack()
-        self._sound = self._open_files.enter_context(_open_again(info))
+        self._sound, self._packed = self._open_files.enter_context(_open_again(info))
 
     def __enter__(self) -> Self:
         return self
@@ -75,13 +76,15 @@ class AudioReader:
     def seek(self, sample: int) -> None:
         """Go on reading at a sample; at or past the end, the next block is empty."""
         sample = min(max(sample, 0), self.info.n_samples)
-        if self.info.subtype in EXACT_SEEK:
+        if self._packed is not None:
+            pass  # each block is read from where it lies
+        elif self.info.subtype in EXACT_SEEK:
             with self._decoding():
                 self._sound.seek(sample)
         else:
             if sample < self._position:
                 self.close()
-                self._sound = self._open_files.enter_context(_open_again(self.info))
+                self._sound, self._packed = self._open_files.enter_context(_open_again(self.info))
                 self._position = 0
             while self._position < sample:
                 self._position += len(self._decode(min(SCAN_SAMPLES, sample - self._position)))
@@ -105,8 +108,15 @@ class AudioReader:
         return fold_to_stereo(block_TC) if self.info.n_channels > 2 else block_TC
 
     def _decode(self, n_samples: int) -> NDArray[np.float32]:
-        with self._decoding():
-            block_TC: NDArray[np.float32] = self._sound.read(n_samples, dtype="float32", always_2d=True)
+        block_TC: NDArray[np.float32]
+        if self._packed is not None:
+            try:
+                block_TC = self._packed.read(self._position, n_samples)
+            except OSError as error:
+                raise self._ends_at(self._position, "is cut short or damaged") from error
+        else:
+            with self._decoding():
+                block_TC = self._sound.read(n_samples, dtype="float32", always_2d=True)
         n_missing = n_samples - len(block_TC)
         if n_missing == 0:
             return block_TC
@@ -148,19 +158,22 @@ class AudioReader:
 
 
 @contextmanager
-def _open_again(info: AudioInfo) -> Iterator[SequentialFile]:
-    """The decoder of a file whose headers were read before; its descriptor is closed with it."""
+def _open_again(info: AudioInfo) -> Iterator[tuple[SequentialFile, PackedPcm | None]]:
+    """The decoder of a file whose headers were read before; its descriptor is closed with it.
+
+    With it what reads the file without the decoder, where that is possible.
+    """
     with open_regular(info.path) as (descriptor, n_bytes), open_sound(descriptor, info.path) as sound:
         found = (n_bytes, sound.samplerate, sound.channels, sound.subtype)
         if found != (info.n_bytes, info.sample_rate, info.n_channels, info.subtype):
             raise unreadable(info.path, "it changed while it was in use")
-        yield sound
+        yield sound, packed_pcm(descriptor, sound, info)
 
 
 def _invalid_samples(info: AudioInfo) -> SongError:
     """The error E314, counted over the whole file: a sample is invalid when any of its channels is."""
     n_invalid, first, position = 0, 0, 0
-    with _open_again(info) as sound:
+    with _open_again(info) as (sound, _):
         while position < info.n_samples:
             block_TC = sound.read(SCAN_SAMPLES, dtype="float32", always_2d=True)
             if len(block_TC) == 0:

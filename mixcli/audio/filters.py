@@ -30,13 +30,14 @@ class SosFilter:
         """Filter the next samples, [T, C] float32 to the same shape."""
         from scipy.signal import sosfilt
 
-        if not block_TC.any() and np.abs(self._state_SC2).max(initial=0.0) < NEGLIGIBLE_STATE:
+        if np.abs(self._state_SC2).max(initial=0.0) < NEGLIGIBLE_STATE and not block_TC.any():
             self._state_SC2[:] = 0.0
             return np.zeros_like(block_TC)
         filtered_CT, self._state_SC2 = sosfilt(
             self._sos_S6, block_TC.T.astype(np.float64), axis=1, zi=self._state_SC2
         )
-        return np.ascontiguousarray(filtered_CT.T, np.float32)
+        filtered_TC: Block = filtered_CT.astype(np.float32).T  # a channel lies in one piece
+        return filtered_TC
 
 
 def butterworth_high_pass(frequency_hz: float, sample_rate: int, order: int = 2) -> NDArray[np.float64]:

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from mixcli.audio.decibels import db_to_gain
 from mixcli.audio.loudness import hop_length
-from mixcli.audio.true_peak import REACH, oversampling_factor, peaks_above
+from mixcli.audio.peak_memory import PeakMemory, find_peaks
+from mixcli.audio.true_peak import REACH, oversampling_factor
 
 CHUNK = 8192  # samples; work is done at multiples of it, so the cuts of the stream leave no trace
 LOOKAHEAD_MS = 5.0
@@ -20,6 +21,7 @@ SLOW_RELEASE_MS = 300.0  # after a long stretch of limiting, where a fast releas
 SETTLED_DB = 1e-3  # a release below this has ended: the gain is 1 and the samples pass bit for bit
 ROUNDING = 1e-12
 LONGEST_GROWTH = 300.0  # natural logarithm: far from the largest float64
+LARGEST_GROWTH = 3.0  # of what is summed up
 
 
 class TruePeakLimiter:
@@ -45,8 +47,12 @@ class TruePeakLimiter:
         hold_ms: float = HOLD_MS,
         release_ms: float = RELEASE_MS,
         slow_release_ms: float = SLOW_RELEASE_MS,
+        peaks: PeakMemory | None = None,
     ) -> None:
+        """`peaks` are those of the same stream, from an earlier pass or for a later one."""
         self.n_channels = n_channels
+        self._peaks = peaks
+        self._n_chunks = 0
         self._ceiling = db_to_gain(ceiling_dbtp)
         self._factor = oversampling_factor(sample_rate)
         # Three running means in a row make a bell like Hann's window and cost the same for any length.
@@ -60,9 +66,12 @@ class TruePeakLimiter:
         self._past_T = np.zeros(round(hold_ms * 1e-3 * sample_rate))
         release = release_ms * 1e-3 * sample_rate  # samples in which a reduction falls to 1/e
         self._growth_T = np.exp(np.arange(min(CHUNK, int(LONGEST_GROWTH * release) + 1) + 1) / release)
-        self._slow_pole = float(np.exp(-1 / (slow_release_ms * 1e-3 * sample_rate)))
-        self._fast_carry = 0.0
-        self._slow_carry = np.zeros(1)
+        slow_release = slow_release_ms * 1e-3 * sample_rate
+        self._slow_pole = float(np.exp(-1 / slow_release))
+        # Over so few samples the running sum of its mean keeps its digits.
+        n_slow = min(CHUNK, int(LARGEST_GROWTH * slow_release) + 1)
+        self._slow_growth_T = np.exp(np.arange(n_slow + 1) / slow_release)
+        self._fast_carry = self._slow_carry = 0.0
         self._loss_carry_T = np.zeros(self._smoothing_length - 1 + REACH)  # 1 - gain
         # Silence led in, so that the gain is down in time for a peak at, or just before, the first sample.
         self._lead = self._hold
@@ -119,10 +128,15 @@ class TruePeakLimiter:
     ) -> list[tuple[NDArray[np.float32], NDArray[np.float32]]]:
         """Find the reduction one chunk needs; finish the chunk before it, which can see ahead now."""
         required_T = np.zeros(CHUNK)
-        peaks_T = peaks_above(context_TC, self._factor, floor=self._ceiling)
-        if peaks_T is not None:
-            over = np.flatnonzero(peaks_T > self._ceiling)
-            required_T[over] = 20 * np.log10(peaks_T[over].astype(np.float64) / self._ceiling)
+        if self._peaks is None or self._peaks.floor > self._ceiling:
+            places_N, peaks_N = find_peaks(context_TC, self._factor, self._ceiling)
+        else:
+            places_N, peaks_N = self._peaks.peaks(self._n_chunks, context_TC, self._factor)
+        self._n_chunks += 1
+        over_N = peaks_N > self._ceiling
+        if over_N.any():
+            above_N = peaks_N[over_N].astype(np.float64) / self._ceiling
+            required_T[places_N[over_N]] = 20 * np.log10(above_N)
         previous, self._waiting = self._waiting, (context_TC[REACH:-REACH].copy(), required_T)
         if previous is None:
             return []
@@ -145,11 +159,8 @@ class TruePeakLimiter:
 
         The decay d[n] = max(r[n], a d[n-1]) is a^n times a running maximum of r[n] / a^n.
         """
-        from scipy.signal import lfilter
-
-        carry = max(self._fast_carry, float(self._slow_carry[0]))
-        if carry < SETTLED_DB and not held_T.any():
-            self._fast_carry, self._slow_carry = 0.0, np.zeros(1)
+        if max(self._fast_carry, self._slow_carry) < SETTLED_DB and not held_T.any():
+            self._fast_carry = self._slow_carry = 0.0
             return held_T
         fast_T = np.empty(CHUNK)
         for start in range(0, CHUNK, len(self._growth_T) - 1):
@@ -159,10 +170,23 @@ class TruePeakLimiter:
             decayed_T = np.maximum.accumulate(grown_T, out=grown_T)[1:] / growth_T[1:]
             fast_T[start : start + len(part_T)] = np.maximum(decayed_T, part_T)
             self._fast_carry = float(fast_T[start + len(part_T) - 1])
-        pole = self._slow_pole
-        slow_T, self._slow_carry = lfilter([1 - pole], [1, -pole], fast_T, zi=self._slow_carry)
-        reduction_T = np.maximum(fast_T, slow_T)
-        return np.where(reduction_T < SETTLED_DB, 0.0, reduction_T)
+        reduction_T = np.maximum(fast_T, self._slow_mean(fast_T))
+        reduction_T[reduction_T < SETTLED_DB] = 0.0
+        return reduction_T
+
+    def _slow_mean(self, fast_T: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The mean m[n] = a m[n-1] + (1 - a) r[n], which is a^n times a running sum of (1 - a) r[n] / a^n."""
+        slow_T = np.empty(CHUNK)
+        for start in range(0, CHUNK, len(self._slow_growth_T) - 1):
+            part_T = fast_T[start : start + len(self._slow_growth_T) - 1]
+            growth_T = self._slow_growth_T[1 : len(part_T) + 1]
+            sums_T = np.multiply(part_T, growth_T, out=slow_T[start : start + len(part_T)])
+            sums_T *= 1 - self._slow_pole
+            sums_T[0] += self._slow_carry
+            np.cumsum(sums_T, out=sums_T)
+            sums_T /= growth_T
+            self._slow_carry = float(sums_T[-1])
+        return slow_T
 
     def _smooth(self, reduction_T: NDArray[np.float64]) -> NDArray[np.float32]:
         """Turn dB into a gain and smooth it, [CHUNK]. What is smoothed is 1 - gain, so that 1 stays 1."""

@@ -14,6 +14,7 @@ from mixcli.audio.behind import Behind
 from mixcli.audio.decibels import db_to_gain
 from mixcli.audio.limiter import TruePeakLimiter
 from mixcli.audio.loudness import LoudnessMeter, integrated_lufs
+from mixcli.audio.peak_memory import PeakMemory
 from mixcli.audio.true_peak import TruePeakMeter
 
 CEILING_MARGIN_DB = 0.2  # kept below the ceiling, so that it holds under other meters and after quantising
@@ -21,6 +22,7 @@ MAX_GAIN_DB = 40.0  # a nearly silent mix is not raised without end
 SOLVED_LU = 0.02  # the limited loudness is solved this close
 REACHED_LU = 0.1  # the pass mark of EBU Tech 3341
 MAX_LIMITER_PASSES = 8  # two or three are enough in practice
+PEAKS_FOR_DB = 1.0  # of gain beyond a pass: peaks that later passes will ask for are kept with its own
 SLOPES = (0.2, 1.0)  # a decibel of gain gives between these in LU while the limiter works
 
 Blocks = Callable[[], Iterator[NDArray[np.float32]]]
@@ -49,7 +51,8 @@ class MasterSolution:
     below the gate of -70 LUFS: then the level is left as it is, but for peaks above the ceiling.
     `reached` is false where the target is missed by more than 0.1 LU; `short_by_lu` says by how much
     (≥ 0) and `held_by` what came first. Loudness and peaks are None where they are -inf.
-    `reduction_hops` are the highest reductions of the limiter in each 100 ms, in dB.
+    `reduction_hops` are the highest reductions of the limiter in each 100 ms, in dB. `peaks` are the mix's,
+    for passes to come; without them they are found anew.
     """
 
     gain_db: float
@@ -67,6 +70,7 @@ class MasterSolution:
     reduction_hops: NDArray[np.float32] = field(
         default_factory=lambda: np.zeros(0, np.float32), repr=False, compare=False
     )
+    peaks: PeakMemory | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -190,6 +194,7 @@ def _solve_limited(
     solution = mix
     for n_passes in range(1, MAX_LIMITER_PASSES + 1):
         previous, solution = solution, replace(mix, gain_db=gain_db, limited=True, limiter_passes=n_passes)
+        solution = replace(solution, peaks=_peaks_for(solution, most_db, previous.peaks))
         solution = _listen(blocks, sample_rate, n_channels, solution)
         if solution.predicted_lufs is None:
             break
@@ -224,11 +229,26 @@ def _listen(blocks: Blocks, sample_rate: int, n_channels: int, solution: MasterS
     )
 
 
+def _peaks_for(solution: MasterSolution, most_db: float, known: PeakMemory | None) -> PeakMemory:
+    """What keeps the peaks for a pass and those after it: the one at hand, if it looks far enough down."""
+    if known is not None and known.floor <= _lowest_peak(solution, solution.gain_db):
+        return known
+    return PeakMemory(
+        _lowest_peak(solution, max(solution.gain_db, min(solution.gain_db + PEAKS_FOR_DB, most_db)))
+    )
+
+
+def _lowest_peak(solution: MasterSolution, gain_db: float) -> float:
+    """The peak of the mix that a gain brings to the ceiling, a factor."""
+    return db_to_gain((solution.ceiling_dbtp or 0.0) - gain_db)
+
+
 def _limiter(sample_rate: int, n_channels: int, solution: MasterSolution) -> TruePeakLimiter:
     """The limiter for a mix before its linear gain: its ceiling is lower by that gain."""
     if solution.ceiling_dbtp is None:
         raise ValueError("a limiter needs a ceiling")
-    return TruePeakLimiter(sample_rate, n_channels, solution.ceiling_dbtp - solution.gain_db)
+    ceiling_dbtp = solution.ceiling_dbtp - solution.gain_db
+    return TruePeakLimiter(sample_rate, n_channels, ceiling_dbtp, peaks=solution.peaks)
 
 
 def _finish(

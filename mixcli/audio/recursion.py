@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 PIECE = 32  # samples
 PIECES = 32  # of a run
 RUNS = 8  # of a grid
+ROWS = 128  # pieces of one product
 GRID = PIECE * PIECES * RUNS  # samples
 DOUBLINGS = 30  # a billion samples: every filter has died away
 NEGLIGIBLE = 1e-20  # a state below -400 dBFS is set to zero before it decays into slow denormals
@@ -64,17 +65,20 @@ class GridFilter:
     def push(self, signal_CT: Samples) -> Samples:
         """Filter whole grids, [C, T] to the same shape, in the precision of the matrices."""
         matrices = self._matrices
-        pieces = signal_CT.astype(matrices.dtype, copy=False).reshape(len(signal_CT), -1, RUNS, PIECES, PIECE)
-        by_pieces = matrices.run.from_rest((pieces @ matrices.piece_to_state).astype(np.float64, copy=False))
+        pieces = signal_CT.astype(matrices.dtype, copy=False).reshape(-1, ROWS, PIECE)
+        added = (pieces @ matrices.piece_to_state).astype(np.float64, copy=False)
+        by_pieces = matrices.run.from_rest(added.reshape(len(signal_CT), -1, RUNS, PIECES, added.shape[-1]))
         by_runs = matrices.grid.from_rest(by_pieces[..., None, :, -1, :])[:, :, 0]
-        for grid in range(pieces.shape[1]):
+        for grid in range(by_runs.shape[1]):
             by_runs[:, grid] += matrices.grid.from_state(self.state_CN)
             self.state_CN = by_runs[:, grid, -1]
-            if np.abs(self.state_CN).max() < NEGLIGIBLE:
+            # The first number alone mostly says that there is sound.
+            if abs(self.state_CN[0, 0]) < NEGLIGIBLE and np.abs(self.state_CN).max() < NEGLIGIBLE:
                 self.state_CN = np.zeros_like(self.state_CN)
         by_pieces += matrices.run.from_state(by_runs[..., :-1, :])
         filtered: Samples = pieces @ matrices.piece_to_output
-        filtered += by_pieces[..., :-1, :].astype(matrices.dtype, copy=False) @ matrices.state_to_output
+        states = by_pieces[..., :-1, :].astype(matrices.dtype).reshape(-1, ROWS, matrices.n_states)
+        filtered += states @ matrices.state_to_output
         return filtered.reshape(signal_CT.shape)
 
 

@@ -23,16 +23,23 @@ MIX = "mix"  # the one part of the mix bus's sum that is no bus: all of it, or w
 class DeskBlock:
     """What the desk makes of a block of strips, and the gains its compressors found for it.
 
-    `buses_KTC` and `returns_TC` are what is summed into the mix, before what the mix bus does to their sum;
-    `mix_TC` is the mix. `gains` holds the gain of every bus that has a compressor, [T], which is in
-    `buses_KTC`; `mix_gain_T` is that of the mix bus.
+    `buses` (those in use) and `returns_TC` are what is summed into the mix, before what the mix bus does to
+    their sum; `mix_TC` is the mix. `gains` holds the gain of every bus that has a compressor, [T], which is
+    in `buses`; `mix_gain_T` is that of the mix bus.
     """
 
-    buses_KTC: NDArray[np.float32]
+    buses: dict[str, Block]
     returns_TC: Block
     mix_TC: Block
     gains: dict[str, Block] = field(default_factory=dict)
     mix_gain_T: Block | None = None
+
+    def all_buses(self) -> NDArray[np.float32]:
+        """All buses, [K, T, C]; silence where one is not in use."""
+        buses_KTC = np.zeros((len(BUSES), *self.mix_TC.shape), np.float32)
+        for bus, bus_TC in self.buses.items():
+            buses_KTC[BUSES.index(bus)] = bus_TC
+        return buses_KTC
 
 
 class Desk:
@@ -56,26 +63,34 @@ class Desk:
 
     def push(self, strips: Iterable[tuple[str, StripBlock]], n_samples: int) -> DeskBlock:
         """Take the strips of the next block, each [n_samples]; one that is left out is silent."""
-        buses_KTC = np.zeros((len(BUSES), n_samples, 2), np.float32)
+        buses: dict[str, Block] = {}
         send_T = np.zeros(n_samples, np.float32)
         for name, block in strips:
-            buses_KTC[BUSES.index(self._bus_of[name])] += block.panned_TC
+            bus = self._bus_of[name]
+            if bus in buses:
+                buses[bus] += block.panned_TC
+            else:
+                buses[bus] = block.panned_TC.copy("K")
             if block.send_T is not None:
                 send_T += block.send_T
         returns_TC = self._reverb.push(send_T[:, None])
         gains: dict[str, Block] = {}
+        sum_TC: Block = np.zeros((2, n_samples), np.float32).T  # each channel in one piece, as the strips are
         for bus, compressor in self._compressors.items():
-            number = BUSES.index(bus)
-            if self._equalisers[bus].is_on:
-                buses_KTC[number] = self._equalisers[bus].push(bus, buses_KTC[number])
-            gain_T = compressor.gain(buses_KTC[number])
+            if bus not in buses:
+                if not (self._equalisers[bus].is_on or compressor.is_on):
+                    continue
+                buses[bus] = np.zeros((n_samples, 2), np.float32)
+            buses[bus] = self._equalisers[bus].push(bus, buses[bus])
+            gain_T = compressor.gain(buses[bus])
             if gain_T is not None:
-                buses_KTC[number] = with_gain(buses_KTC[number], gain_T)
+                buses[bus] = with_gain(buses[bus], gain_T)
                 gains[bus] = gain_T
-        sum_TC: Block = buses_KTC.sum(axis=0, dtype=np.float32) + returns_TC
+            sum_TC += buses[bus]
+        sum_TC += returns_TC
         sum_TC = self._mix_equaliser.push(MIX, sum_TC)
         mix_gain_T = self._mix_compressor.gain(sum_TC)
-        return DeskBlock(buses_KTC, returns_TC, with_gain(sum_TC, mix_gain_T), gains, mix_gain_T)
+        return DeskBlock(buses, returns_TC, with_gain(sum_TC, mix_gain_T), gains, mix_gain_T)
 
 
 class MixBusParts:
@@ -92,10 +107,10 @@ class MixBusParts:
     def push(self, block: DeskBlock) -> tuple[NDArray[np.float32], Block]:
         """The buses and the returns of the next block as they are in the mix, [K, T, C] and [T, C]."""
         if not self._equaliser.is_on and block.mix_gain_T is None:
-            return block.buses_KTC, block.returns_TC
-        buses_KTC = np.zeros_like(block.buses_KTC)
+            return block.all_buses(), block.returns_TC
+        buses_KTC = block.all_buses()
         for number in self._used:
-            bus_TC = self._equaliser.push(BUSES[number], block.buses_KTC[number])
+            bus_TC = self._equaliser.push(BUSES[number], buses_KTC[number])
             buses_KTC[number] = with_gain(bus_TC, block.mix_gain_T)
         returns_TC = with_gain(self._equaliser.push(MIX, block.returns_TC), block.mix_gain_T)
         return buses_KTC, returns_TC

@@ -77,7 +77,10 @@ def fine_mean_squares(name: str, survey: Survey) -> Levels:
     low_H, high_H = np.zeros(len(energy_H)), np.ones(len(energy_H))
     for _ in range(BISECTIONS):  # for the factor from part to part with which the mean is 1
         factor_H = (low_H + high_H) / 2
-        too_loud_H = first_H * (factor_H[:, None] ** parts_P).mean(axis=1) > 1
+        sums_H = np.ones(len(factor_H))  # of the factor's powers, by Horner's rule
+        for _ in parts_P[1:]:
+            sums_H = sums_H * factor_H + 1
+        too_loud_H = first_H * (sums_H / PARTS) > 1
         high_H = np.where(too_loud_H, factor_H, high_H)
         low_H = np.where(too_loud_H, low_H, factor_H)
     return np.asarray(energy_H[:, None] * first_H[:, None] * factor_H[:, None] ** parts_P)

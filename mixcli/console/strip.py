@@ -97,6 +97,8 @@ class ChannelStrip:
             return None
         else:
             self._n_silent += len(stem_TC)
+        # From here on each channel lies in one piece, which is faster for all that follows.
+        stem_TC = np.asfortranarray(stem_TC)
         if not self._gain_is_last:
             stem_TC = stem_TC * self._gain
         if self._high_pass is not None:
@@ -114,7 +116,7 @@ class ChannelStrip:
         if self._widener is not None:
             made_T = self._widener.push(mid_T[:, None])[:, 0]
             left_T, right_T = mid_T + made_T, mid_T - made_T
-        panned_TC = np.empty((len(mid_T), 2), np.float32)
+        panned_TC = np.empty((2, len(mid_T)), np.float32).T
         np.multiply(left_T, self._left_gain, out=panned_TC[:, 0])
         np.multiply(right_T, self._right_gain, out=panned_TC[:, 1])
         if side_T is not None:

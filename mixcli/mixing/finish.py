@@ -97,6 +97,7 @@ def finish_mix(
         except _AboveCeiling as above:
             solution = _lowered(solution, above.excess_db + HEADROOM_DB)
             continue
+        solution = replace(solution, peaks=None)
         return FinishedMix(solution=solution, measures=measures, n_samples=scratch.n_samples)
 
 

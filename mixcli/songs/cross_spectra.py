@@ -1,10 +1,12 @@
 """Averaged spectra between stems: a second, streamed look at those stems and those moments that matter.
 
-Legend: T samples, C channels of one stem, F frequency bins of a band.
+Legend: T samples, C channels of one stem, F frequency bins of a band, R transformed at once.
 """
 
 import math
-from collections.abc import Iterable, Sequence
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
@@ -15,6 +17,8 @@ from mixcli.songs.song import Song
 from mixcli.songs.stem_reader import StemReader
 
 SEGMENT_S = 0.186  # resolves 11 Hz; a lag of 20 ms still has 97 % of it in common
+SAMPLES_AT_ONCE = 65_536  # about so many are read and transformed side by side,
+FEWEST_AT_ONCE = 4  # but not fewer segments than these
 
 
 @dataclass(frozen=True, order=True)
@@ -82,44 +86,89 @@ def segment_length(sample_rate: int, seconds: float = SEGMENT_S) -> int:
 
 
 def gather_spectra(
-    song: Song, sample_rate: int, requests: Sequence[SpectraRequest], *, segment_s: float = SEGMENT_S
+    song: Song,
+    sample_rate: int,
+    requests: Sequence[SpectraRequest],
+    *,
+    segment_s: float = SEGMENT_S,
+    threads: int | None = None,
 ) -> list[CrossSpectrum]:
     """Read the stems that are asked for, side by side, and average what was asked for, in the same order.
 
-    Nothing is kept but sums, and no stem is read beyond its last segment. Raises SongError where a file has
-    changed since the survey; what may be repaired is (the survey refused the rest).
+    Nothing is kept but sums, and of the stems only what is asked for is read, in `threads` threads (None: as
+    many as there are cores), which changes nothing. Raises SongError where a file has changed since the
+    survey; what may be repaired is (the survey refused the rest).
     """
     segment = segment_length(sample_rate, segment_s)
     sums = [_Sums(request, segment, sample_rate) for request in requests]
     wanted = _segments_of(requests)
     if not wanted:
         return [each.result() for each in sums]
-    fade_T = (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(segment) / segment)).astype(np.float32)
     stems = {stem.name: stem for stem in song.stems}
-    step = segment // 2
-    names = {signal.name for signal in wanted}
+    at_once = max(FEWEST_AT_ONCE, SAMPLES_AT_ONCE // segment)
     start = min(min(numbers) for numbers in wanted.values())
     stop = max(max(numbers) for numbers in wanted.values()) + 1
     with ExitStack() as open_files:
-        readers = {
-            name: open_files.enter_context(
-                StemReader(stems[name], sample_rate, start=start * step, repair=True)
+        pool = open_files.enter_context(ThreadPoolExecutor(threads or _n_cores()))
+        segments = [
+            _Segments(
+                open_files.enter_context(StemReader(stems[name], sample_rate, repair=True)),
+                {signal: numbers for signal, numbers in wanted.items() if signal.name == name},
+                segment,
             )
-            for name in sorted(names)
-        }
-        halves_TC = {name: reader.read(step) for name, reader in readers.items()}
-        for number in range(start, stop):
-            new_TC = {name: reader.read(step) for name, reader in readers.items()}
-            spectra = {
-                signal: _spectrum(halves_TC[signal.name], new_TC[signal.name], signal.channel, fade_T)
-                for signal, numbers in wanted.items()
-                if number in numbers
-            }
-            for each in sums:
-                if number in each.request.segments:
-                    each.add(spectra[each.request.first], spectra[each.request.second])
-            halves_TC = new_TC
+            for name in sorted({signal.name for signal in wanted})
+        ]
+        for first in range(start, stop, at_once):
+            numbers = range(first, min(first + at_once, stop))
+            spectra: dict[tuple[Signal, int], NDArray[np.complex64]] = {}
+            for found in pool.map(lambda each, numbers=numbers: each.spectra(numbers), segments):
+                spectra |= found
+            list(pool.map(lambda each, numbers=numbers, spectra=spectra: each.take(numbers, spectra), sums))
     return [each.result() for each in sums]
+
+
+class _Segments:
+    """The spectra of one stem's signals in the segments that are wanted of them."""
+
+    def __init__(self, reader: StemReader, wanted: Mapping[Signal, set[int]], segment: int) -> None:
+        self._reader, self._wanted, self._segment = reader, wanted, segment
+        self._fade_T = (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(segment) / segment)).astype(np.float32)
+        self._last_TC = np.zeros((0, reader.n_channels), np.float32)  # before the reader's place
+
+    def spectra(self, numbers: range) -> dict[tuple[Signal, int], NDArray[np.complex64]]:
+        """Those with a number in a range; ranges must follow one another."""
+        from scipy.fft import rfft
+
+        keys = [
+            (signal, number)
+            for signal, wanted in self._wanted.items()
+            for number in numbers
+            if number in wanted
+        ]
+        if not keys:
+            return {}
+        step = self._segment // 2
+        first, last = min(number for _, number in keys), max(number for _, number in keys)
+        stretch_TC = self._read(first * step, (last + 2) * step)
+        signals = dict.fromkeys(signal for signal, _ in keys)
+        heard = {signal: _channel(stretch_TC, signal.channel) for signal in signals}
+        rows_RT = np.empty((len(keys), self._segment), np.float32)
+        for row_T, (signal, number) in zip(rows_RT, keys, strict=True):
+            row_T[:] = heard[signal][(number - first) * step :][: self._segment]
+        rows_RT *= self._fade_T
+        return dict(zip(keys, rfft(rows_RT, overwrite_x=True), strict=True))
+
+    def _read(self, start: int, stop: int) -> NDArray[np.float32]:
+        """The samples from start to stop; of what was before only half a segment is known."""
+        reader, parts = self._reader, []
+        if start < reader.position:
+            parts.append(self._last_TC)
+        else:
+            reader.skip(start - reader.position)
+        parts.append(reader.read(stop - reader.position))
+        stretch_TC = parts[0] if len(parts) == 1 else np.concatenate(parts)
+        self._last_TC = stretch_TC[-(self._segment // 2) :].copy()
+        return stretch_TC
 
 
 class _Sums:
@@ -137,7 +186,13 @@ class _Sums:
         self._first_F, self._second_F = np.zeros(n_bins), np.zeros(n_bins)
         self._n_segments = 0
 
-    def add(self, first_F: NDArray[np.complex64], second_F: NDArray[np.complex64]) -> None:
+    def take(self, numbers: range, spectra: Mapping[tuple[Signal, int], NDArray[np.complex64]]) -> None:
+        """Add those segments of a range that are asked for."""
+        for number in numbers:
+            if number in self.request.segments:
+                self._add(spectra[self.request.first, number], spectra[self.request.second, number])
+
+    def _add(self, first_F: NDArray[np.complex64], second_F: NDArray[np.complex64]) -> None:
         first_F, second_F = first_F[self._band], second_F[self._band]
         first_power_F, second_power_F = _power(first_F), _power(second_F)
         first, second = float(first_power_F.sum()), float(second_power_F.sum())
@@ -169,18 +224,18 @@ def _segments_of(requests: Iterable[SpectraRequest]) -> dict[Signal, set[int]]:
     return wanted
 
 
-def _spectrum(
-    old_TC: NDArray[np.float32],
-    new_TC: NDArray[np.float32],
-    channel: int | None,
-    fade_T: NDArray[np.float32],
-) -> NDArray[np.complex64]:
-    from scipy.fft import rfft
+def _channel(signal_TC: NDArray[np.float32], channel: int | None) -> NDArray[np.float32]:
+    """One channel, or the sum of all, [T]."""
+    if channel is not None:
+        return signal_TC[:, channel]
+    sum_T = signal_TC[:, 0]
+    for other in range(1, signal_TC.shape[1]):
+        sum_T = sum_T + signal_TC[:, other]
+    return sum_T
 
-    block_TC = np.concatenate([old_TC, new_TC])
-    signal_T = block_TC.sum(axis=1) if channel is None else block_TC[:, channel]
-    spectrum_F: NDArray[np.complex64] = rfft(signal_T * fade_T)
-    return spectrum_F
+
+def _n_cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _power(spectrum_F: NDArray[np.complex64]) -> NDArray[np.float64]:

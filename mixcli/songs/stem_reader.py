@@ -50,7 +50,7 @@ class StemReader:
             self._open_files.enter_context(AudioReader(file, repair=repair)) for file in stem.files
         ]
         if start > 0:
-            self._skip(start)
+            self.skip(start)
 
     def __enter__(self) -> Self:
         return self
@@ -78,15 +78,17 @@ class StemReader:
         silence_TC = np.zeros((n_samples - len(block_TC), self.n_channels), np.float32)
         return np.concatenate([block_TC, silence_TC])
 
-    def _skip(self, start: int) -> None:
+    def skip(self, n_samples: int) -> None:
+        """Pass over the next samples, which costs next to nothing where files have uncoded samples."""
+        stop = self.position + n_samples
         if self._same_rate:
             for reader in self._readers:
-                reader.seek(max(0, start - self.stem.offset))
-            self._native_position = min(start, self.stem.n_samples)
-            self.position = start
+                reader.seek(max(0, stop - self.stem.offset))
+            self._native_position = min(stop, self.stem.n_samples)
+            self.position = stop
             return
-        while self.position < start:
-            self.read(min(NATIVE_BLOCK, start - self.position))
+        while self.position < stop:
+            self.read(min(NATIVE_BLOCK, stop - self.position))
 
     def _fill(self, n_samples: int) -> None:
         """Resample until so many samples wait, or the stem has ended."""

@@ -39,7 +39,8 @@ class StemSurvey:
     (L+R)/2 and (L-R)/2 in the five bands of `BAND_EDGES_HZ`; `third_octaves` is the sum of both in each of
     the 30 bands around `third_octaves.CENTRES_HZ`, 0 above the Nyquist frequency. `hop_peaks` holds the
     highest |sample| over the channels per hop of `hop_energies`, float32. `sound` is what its role can be
-    told from. `active_fraction` is the share of its hops within 20 LU of its loudness.
+    told from, nothing where its name says it. `active_fraction` is the share of its hops within 20 LU of its
+    loudness.
     """
 
     peak_dbfs: float
@@ -65,7 +66,7 @@ class StemMeter:
         """`k_filter` as `HopMeter` takes it."""
         self._n_channels = stem.n_channels
         self._loudness = HopMeter(sample_rate, stem.n_channels, k_filter)
-        self._bands = BandMeter(sample_rate, stem.n_channels, with_sound=True)
+        self._bands = BandMeter(sample_rate, stem.n_channels, with_sound=stem.role_from == "none")
         self._peaks = PeakMeter(sample_rate, stem.n_channels)
         self._digest = hashlib.sha256(f"{stem.sample_rate} {stem.n_channels}".encode())
         self._peak = 0.0
@@ -87,7 +88,7 @@ class StemMeter:
             self._run_C[:] = 0
             return
         self._peak = max(self._peak, peak)
-        self._sums_C += np.einsum("tc->c", block_TC, dtype=np.float64)
+        self._sums_C += [float(block_TC[:, channel].sum()) for channel in range(self._n_channels)]
         if self._identical and not np.array_equal(block_TC[:, 0], block_TC[:, 1]):
             self._identical = False
         if peak >= self._full_scale:
