@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from mixcli.errors import CheckpointError, MixcliError
 from mixcli.models import checkpoint
 from mixcli.models.checkpoint import build_model, default_model, installed_models, load_model, save_model
-from mixcli.models.mix_wave_u_net import render_whole
+from mixcli.models.network import render_whole
 from mixcli.models.settings import BASE, BUS_INPUTS, PAPER, MixWaveUNetSettings, ModelSettings
 
 TINY = ModelSettings(
@@ -301,7 +301,8 @@ def test_a_checkpoint_that_would_run_something_is_not_loaded(tmp_path, suffix, l
     path, marker = tmp_path / f"last{suffix}", tmp_path / "marker"
     torch.save({"weights": Payload(marker)}, path, _use_new_zipfile_serialization=not legacy)
     error = refusal(path)
-    assert error.message == f'"last{suffix}" holds more than weights; not loaded.'
+    named = "" if legacy else f" ({os.mkdir.__module__}.mkdir)"
+    assert error.message == f'"last{suffix}" holds more than weights{named}; not loaded.'
     assert (error.code, error.hint) == ("E403", "export its weights as .safetensors where it was made.")
     assert not marker.exists()
     torch.load(path, weights_only=False)
@@ -349,6 +350,16 @@ def test_a_checkpoint_with_weights_that_are_not_finite_is_refused(tmp_path):
     weights["output.bias"][0] = float("nan")
     save_checkpoint(tmp_path / "last.pt", weights=weights)
     assert "not finite" in refusal(tmp_path / "last.pt").message
+
+
+def test_a_checkpoint_that_claims_more_than_it_stores_is_refused_before_memory_is_taken(tmp_path):
+    settings = TINY.model_copy(update={"network": MixWaveUNetSettings(depth=8, channel_growth=256)})
+    with torch.device("meta"):
+        shapes = {name: tensor.shape for name, tensor in build_model(settings).state_dict().items()}
+    weights = {name: torch.zeros(()).expand(shape) for name, shape in shapes.items()}
+    torch.save({"settings": settings.model_dump_json(), "weights": weights}, tmp_path / "swollen.pt")
+    assert (tmp_path / "swollen.pt").stat().st_size < 100_000
+    assert "is larger than what is stored of it" in refusal(tmp_path / "swollen.pt").message
 
 
 def test_the_two_layouts_are_what_they_are_called():

@@ -4,7 +4,8 @@ import torch
 from torch.nn import functional
 
 from mixcli.models.checkpoint import build_model
-from mixcli.models.mix_wave_u_net import MixWaveUNet, convolutions, half_band_taps, render_whole
+from mixcli.models.mix_wave_u_net import MixWaveUNet, convolutions, half_band_taps
+from mixcli.models.network import render_whole
 from mixcli.models.settings import BASE, PAPER
 
 
@@ -45,6 +46,37 @@ def test_the_default_network_has_its_published_size():
     assert n_parameters(model) == by_hand
     assert round(by_hand / 1e6, 2) == 1.49
     assert model.n_outputs == 16
+
+
+@pytest.mark.parametrize("downsampling", ["decimate", "strided", "filtered"])
+@pytest.mark.parametrize("upsampling", ["linear", "learned", "nearest", "filtered"])
+@pytest.mark.parametrize("bias", [True, False])
+def test_the_size_of_every_option_is_that_of_the_arithmetic(downsampling, upsampling, bias):
+    model = MixWaveUNet(
+        n_inputs=5, n_outputs=3, depth=4, channel_growth=6, down_kernel=9, up_kernel=7, bottleneck_kernel=11,
+        output_kernel=5, bias=bias, downsampling=downsampling, upsampling=upsampling,
+    )  # fmt: skip
+    widths = [6, 12, 18, 24]
+    layers = [(5, 6, 9), (6, 12, 9), (12, 18, 9), (18, 24, 9), (24, 30, 11)]
+    layers += [(54, 24, 7), (42, 18, 7), (30, 12, 7), (18, 6, 7), (11, 3, 5)]
+    layers += [(width, width, 9) for width in widths] if downsampling == "strided" else []
+    by_hand = sum(before * after * taps + bias * after for before, after, taps in layers)
+    by_hand += 30 + 24 + 18 + 12 if upsampling == "learned" else 0  # a weight per channel that is doubled
+    assert n_parameters(model) == by_hand
+
+
+def test_raw_inputs_reach_the_output_by_the_weights_shown():
+    for padding in ("valid", "same"):
+        model = small(output_kernel=3, padding=padding)
+        stems_BKT = torch.randn(1, 3, model.valid_input_length(40), dtype=torch.double)
+        matrix_CK = torch.tensor([[1.0, 2.0, 0.5], [0.0, -1.0, 3.0]], dtype=torch.double)
+        with torch.no_grad():
+            for parameter in model.output.parameters():
+                parameter.zero_()
+            model.output_layer_on_inputs().copy_(matrix_CK)
+            mix_CT = model(stems_BKT)[0]
+        heard_KT = stems_BKT[0, :, model.context : stems_BKT.shape[2] - model.context]
+        assert torch.allclose(mix_CT, matrix_CK @ heard_KT, rtol=0, atol=1e-14)
 
 
 def correlate(features_FT: np.ndarray, weights_GFJ: np.ndarray, biases_G: np.ndarray) -> np.ndarray:

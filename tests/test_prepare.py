@@ -8,7 +8,7 @@ from mixcli.engine.direct import render_direct
 from mixcli.engine.prepare import InputReader, bus_inputs, plan_inputs
 from mixcli.errors import CheckpointError
 from mixcli.models.checkpoint import TrainedModel, build_model
-from mixcli.models.mix_wave_u_net import render_whole
+from mixcli.models.network import render_whole
 from mixcli.models.settings import BUS_INPUTS, PAPER, MixWaveUNetSettings, ModelSettings
 from mixcli.songs.roles import BUSES
 from mixcli.songs.song import Stem

@@ -9,7 +9,7 @@ from mixcli.engine.bound import ResidualBound
 from mixcli.engine.prepare import bus_inputs
 from mixcli.engine.residual import ResidualRenderer, add_residual
 from mixcli.models.checkpoint import TrainedModel, build_model
-from mixcli.models.mix_wave_u_net import render_whole
+from mixcli.models.network import render_whole
 from mixcli.models.settings import BASE, PAPER, MixWaveUNetSettings
 
 RATE = 8_000

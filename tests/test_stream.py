@@ -6,7 +6,8 @@ import torch
 
 from mixcli.engine.stream import NetworkStream
 from mixcli.models.checkpoint import build_model
-from mixcli.models.mix_wave_u_net import MixWaveUNet, convolutions, render_whole
+from mixcli.models.mix_wave_u_net import MixWaveUNet, convolutions
+from mixcli.models.network import render_whole
 from mixcli.models.settings import BASE, PAPER
 
 SETTINGS = {"paper": PAPER, "base": BASE}
@@ -65,6 +66,25 @@ def test_every_layout_streamed_equals_the_whole_song(downsampling, upsampling, p
         mix_CT = stream_in(model, stems_KT, [1, 13, 2, 40], block=block)
         assert mix_CT.shape == whole_CT.shape
         assert torch.allclose(mix_CT, whole_CT, rtol=0, atol=1e-13)
+
+
+@pytest.mark.parametrize("padding", ["valid", "same"])
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        {"depth": 5, "channel_growth": 2},
+        {"channel_growth": 7, "down_kernel": 9, "up_kernel": 3, "bottleneck_kernel": 1},
+        {"up_kernel": 1, "down_kernel": 3, "bottleneck_kernel": 9, "downsampling": "strided"},
+        {"output_kernel": 7, "bias": False, "negative_slope": 0.01, "upsampling": "learned"},
+    ],
+)
+def test_every_size_streamed_equals_the_whole_song(sizes, padding):
+    model = small(**sizes, padding=padding)
+    for index in range(len(model.interpolation)):
+        torch.nn.init.normal_(model.interpolation[index])
+    stems_KT = torch.randn(3, 333, dtype=torch.double)
+    mix_CT = stream_in(model, stems_KT, [50, 1], block=24)
+    assert torch.allclose(mix_CT, render_whole(model, stems_KT), rtol=0, atol=1e-13)
 
 
 FULL_SIZE = [

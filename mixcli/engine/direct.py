@@ -7,8 +7,9 @@ import torch
 from numpy.typing import NDArray
 
 from mixcli.audio.resample import StreamResampler
+from mixcli.engine.input_levels import measure_input_gains
 from mixcli.engine.prepare import InputPlan, InputReader
-from mixcli.engine.stream import BLOCK, NetworkStream
+from mixcli.engine.stream import BLOCK, open_stream
 from mixcli.models.checkpoint import TrainedModel
 
 Block = NDArray[np.float32]
@@ -42,12 +43,13 @@ def render_direct(
 
 
 def _whole_song(plan: InputPlan, model: TrainedModel, sample_rate: int, repair: bool) -> Iterator[Block]:
-    stream = NetworkStream(model.module)
+    stream = open_stream(model.module)
     to_song = StreamResampler(plan.sample_rate, sample_rate, model.settings.n_outputs)
+    gains_K1 = measure_input_gains(plan, model.settings.input_peak_dbfs, repair=repair)[:, None]
     with InputReader(plan, repair=repair) as reader:
         for first in range(0, reader.n_samples, BLOCK):
             n_read = min(BLOCK, reader.n_samples - first)
             last = first + n_read == reader.n_samples
-            inputs_KT = np.ascontiguousarray(reader.read(n_read).T)
+            inputs_KT = np.ascontiguousarray(reader.read(n_read).T) * gains_K1
             mix_CT = stream.push(torch.from_numpy(inputs_KT), last=last)
             yield to_song.push(np.ascontiguousarray(mix_CT.numpy().T), last=last)

@@ -14,7 +14,7 @@ from mixcli.audio.resample import StreamResampler
 from mixcli.console.render import ConsoleBlock
 from mixcli.engine.bound import ResidualBound
 from mixcli.engine.prepare import bus_inputs
-from mixcli.engine.stream import NetworkStream
+from mixcli.engine.stream import open_stream
 from mixcli.models.checkpoint import TrainedModel
 from mixcli.songs.roles import BUSES
 
@@ -37,7 +37,7 @@ class ResidualRenderer:
             raise ValueError(f"{model.name} gives no residuals")
         self._amounts_K11 = (np.asarray(bus_amounts, np.float64) * amount).astype(np.float32)[:, None, None]
         self._is_off = not self._amounts_K11.any()
-        self._stream = NetworkStream(model.module)
+        self._stream = open_stream(model.module)
         n_in, n_out = model.settings.n_inputs, model.settings.n_outputs
         self._to_network = StreamResampler(sample_rate, model.settings.sample_rate, n_in)
         self._to_song = StreamResampler(model.settings.sample_rate, sample_rate, n_out)

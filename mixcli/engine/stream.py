@@ -10,10 +10,17 @@ Letters: K inputs, C outputs, F features, T samples or frames; the leading 1 is 
 import torch
 from torch import Tensor
 
-from mixcli.engine.streamed_layers import StreamedLayers
-from mixcli.models.mix_wave_u_net import MixWaveUNet
+from mixcli.engine.streamed_layers import Streamable, StreamedLayers
+from mixcli.engine.windows import WindowStream
+from mixcli.models.mix_demucs import MixDemucs
+from mixcli.models.network import Network
 
 BLOCK = 65_536  # samples: 32,768 to 262,144 are equally fast within a tenth
+
+
+def open_stream(network: Network) -> "NetworkStream | WindowStream":
+    """Return the stream that a network runs in over a song: exact, but for networks with an LSTM."""
+    return WindowStream(network) if isinstance(network, MixDemucs) else NetworkStream(network)
 
 
 class NetworkStream:
@@ -26,10 +33,10 @@ class NetworkStream:
     that are silent throughout their reach: the output would be the same zeros.
     """
 
-    def __init__(self, model: MixWaveUNet, *, block: int = BLOCK, starts_song: bool = True) -> None:
+    def __init__(self, model: Streamable, *, block: int = BLOCK, starts_song: bool = True) -> None:
         self._model = model
         parameter = model.output.weight
-        self._context = model.context if model.padding == "valid" else 0
+        self._context = model.context
         self._piece_1TK = parameter.new_zeros(1, block, model.n_inputs)
         self._n_filled = 0
         self._n_in = 0 if starts_song else -self._context  # samples that an output is wanted for
@@ -89,7 +96,7 @@ class NetworkStream:
         n_samples = piece_1TK.shape[1]
         silent = not bool(piece_1TK.any())
         # Nothing that a layer keeps is older than this; after so much silence all of it is zero.
-        forgotten = self._n_silent >= 2 * (model.context + model.grid)
+        forgotten = self._n_silent >= 2 * (model.reach + model.grid)
         self._n_silent = self._n_silent + n_samples if silent else 0
         if silent and forgotten and self._is_steady and not last:
             return piece_1TK.new_zeros(n_samples, model.n_outputs)

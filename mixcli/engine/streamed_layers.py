@@ -1,4 +1,4 @@
-"""The layers of a Mix-Wave-U-Net with their state between the pieces of a song.
+"""The layers of a Wave-U-Net with their state between the pieces of a song.
 
 Letters: K inputs, C outputs, F features, T frames; the leading 1 is a batch of one. Frames are copied once
 per layer, into memory that is used again.
@@ -7,16 +7,21 @@ per layer, into memory that is used again.
 from collections import deque
 
 from torch import Tensor, nn
-from torch.nn import functional
 
 from mixcli.models.features_last import convolve, filter_features, low_pass_taps
 from mixcli.models.mix_wave_u_net import MixWaveUNet, convolutions
+from mixcli.models.toolkit import ToolkitWaveUNet
+
+# Networks whose layers can be carried on from piece to piece, with batch norm as in use (`eval`).
+Streamable = MixWaveUNet | ToolkitWaveUNet
 
 
 class StreamedLayers:
     """The layers of a network with what each of them keeps from piece to piece."""
 
-    def __init__(self, model: MixWaveUNet) -> None:
+    def __init__(self, model: Streamable) -> None:
+        if isinstance(model, ToolkitWaveUNet) and model.training:
+            raise ValueError("batch norm is only the same for every block in evaluation: call eval() first")
         self._model = model
         self._down = [_Convolution(conv) for conv in convolutions(model.down)]
         self._halve = [_halving(model, level) for level in range(model.depth)]
@@ -24,7 +29,9 @@ class StreamedLayers:
         self._double = [_Doubling(model, index) for index in range(model.depth)]
         self._up = [_Convolution(conv) for conv in convolutions(model.up)]
         self._output = _Convolution(model.output)
-        crops = model.crops() if model.padding == "valid" else [0] * (model.depth + 1)
+        crops = [0] * (model.depth + 1)
+        if isinstance(model, MixWaveUNet) and model.padding == "valid":
+            crops = model.crops()
         self._skips = [_Queue(crop) for crop in crops]  # the network's input, then the levels
 
     def push(self, stems_1TK: Tensor, last: bool) -> Tensor:
@@ -32,10 +39,10 @@ class StreamedLayers:
         self._skips[0].put(stems_1TK.clone())  # the caller fills the same memory again
         features_1TF = stems_1TK
         for level in range(self._model.depth):
-            features_1TF = self._activate(self._down[level].push(features_1TF, last))
+            features_1TF = self._model.after_down(self._down[level].push(features_1TF, last), level)
             self._skips[level + 1].put(features_1TF)
             features_1TF = self._halve[level].push(features_1TF, last)
-        features_1TF = self._activate(self._bottleneck.push(features_1TF, last))
+        features_1TF = self._model.after_bottleneck(self._bottleneck.push(features_1TF, last))
         for index in range(self._model.depth):
             frames_1TF, between_1TF = self._double[index].push(features_1TF, last)
             n_frames = frames_1TF.shape[1] + between_1TF.shape[1]
@@ -44,14 +51,11 @@ class StreamedLayers:
             self._skips[-1 - index].take_into(joined_1TF[:, :, :n_skip])
             joined_1TF[:, 0::2, n_skip:] = frames_1TF
             joined_1TF[:, 1::2, n_skip:] = between_1TF
-            features_1TF = self._activate(self._up[index].run(last))
+            features_1TF = self._model.after_up(self._up[index].run(last), index)
         joined_1TF = self._output.room(features_1TF.shape[1])
         self._skips[0].take_into(joined_1TF[:, :, : stems_1TK.shape[2]])
         joined_1TF[:, :, stems_1TK.shape[2] :] = features_1TF
         return self._model.activate_output(self._output.run(last))
-
-    def _activate(self, features_1TF: Tensor) -> Tensor:
-        return functional.leaky_relu_(features_1TF, self._model.negative_slope)
 
 
 class _Window:
@@ -150,7 +154,7 @@ class _HalfBand:
 class _Doubling:
     """The doubling of the rate: frames, and the values between them."""
 
-    def __init__(self, model: MixWaveUNet, index: int) -> None:
+    def __init__(self, model: Streamable, index: int) -> None:
         self._taps = model.taps_between(index)
         n_taps = self._taps.shape[-1]
         self._n_before = n_taps // 2 - 1
@@ -194,8 +198,8 @@ class _Queue:
                 self._n_to_drop -= self._waiting.popleft().shape[1]
 
 
-def _halving(model: MixWaveUNet, level: int) -> _Convolution | _Decimation | _HalfBand:
-    if model.downsampling == "strided":
+def _halving(model: Streamable, level: int) -> _Convolution | _Decimation | _HalfBand:
+    if isinstance(model, ToolkitWaveUNet) or model.downsampling == "strided":
         return _Convolution(convolutions(model.strided)[level])
     if model.downsampling == "decimate":
         return _Decimation()

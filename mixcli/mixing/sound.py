@@ -88,7 +88,7 @@ def _with_residual(plan: MixPlan, start: int, stop: int) -> Iterator[SoundBlock]
     model = plan.model
     if model is None:
         return
-    ahead = model.module.context + model.module.grid
+    ahead = model.module.reach + model.module.grid
     reach = ahead / model.settings.sample_rate + BOUND_REACH_S
     heard = stop + round(reach * plan.sample_rate)
     console = _console(plan, 0, heard)

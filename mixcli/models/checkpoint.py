@@ -5,38 +5,29 @@ that its settings describe before anything is allocated for it.
 """
 
 import hashlib
-import json
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Literal, TypeVar
 
 import safetensors.torch
 import torch
-from pydantic import Field
 from torch import Tensor
 
 from mixcli.audio.output import atomic_output
 from mixcli.audio.wording import display_name, printable
-from mixcli.errors import CheckpointError, SettingsError
+from mixcli.errors import CheckpointError
+from mixcli.models.foreign import is_toolkit, read_toolkit
+from mixcli.models.mix_demucs import MixDemucs
 from mixcli.models.mix_wave_u_net import MixWaveUNet
-from mixcli.models.settings import ModelPart, ModelSettings
-from mixcli.models.weight_files import read_safetensors, read_training_checkpoint
-from mixcli.strict_yaml import validate
+from mixcli.models.model_file import ModelFile, parse_part, read_text
+from mixcli.models.network import Network
+from mixcli.models.settings import MixDemucsSettings, MixWaveUNetSettings, ModelSettings, ToolkitSettings
+from mixcli.models.toolkit import ToolkitWaveUNet
+from mixcli.models.weight_files import MAX_WEIGHTS_BYTES, read_safetensors, read_training_checkpoint
 
 WEIGHTS = Path(__file__).parent / "weights"
-MAX_JSON_BYTES = 64 * 1024
 DEFAULT_MODEL = "base"
-
-Part = TypeVar("Part", bound=ModelPart)
-
-
-class ModelFile(ModelPart):
-    """The JSON file of a model. `weights_sha256` ties it to the file of the weights."""
-
-    format: Literal["mixcli.model/1"] = "mixcli.model/1"
-    weights_sha256: str = Field(pattern="^[0-9a-f]{64}$")
-    settings: ModelSettings
+CHECKPOINTS = (".pt", ".ckpt")
 
 
 @dataclass(frozen=True)
@@ -44,34 +35,26 @@ class TrainedModel:
     """What mixing needs of a model. `sha256` is of the file that the weights came from."""
 
     settings: ModelSettings
-    module: MixWaveUNet
+    module: Network
     sha256: str
     name: str
 
 
-def build_model(settings: ModelSettings) -> MixWaveUNet:
+def build_model(settings: ModelSettings) -> Network:
     """Make the network that settings describe, untrained; one that gives residuals starts at zero."""
-    network = settings.network
-    return MixWaveUNet(
-        n_inputs=settings.n_inputs,
-        n_outputs=settings.n_outputs,
-        depth=network.depth,
-        channel_growth=network.channel_growth,
-        down_kernel=network.down_kernel,
-        up_kernel=network.up_kernel,
-        bottleneck_kernel=network.bottleneck_kernel,
-        output_kernel=network.output_kernel,
-        downsampling=network.downsampling,
-        upsampling=network.upsampling,
-        padding=network.padding,
-        bias=network.bias,
-        negative_slope=network.negative_slope,
-        output_activation=network.output_activation,
-        zero_output=settings.outputs == "residual",
-    )
+    n_inputs, n_outputs = settings.n_inputs, settings.n_outputs
+    arguments = settings.network.model_dump()
+    match settings.network:
+        case ToolkitSettings():
+            return ToolkitWaveUNet(n_inputs=n_inputs, n_outputs=n_outputs, **arguments)
+        case MixDemucsSettings():
+            return MixDemucs(n_inputs=n_inputs, n_outputs=n_outputs, **arguments)
+        case MixWaveUNetSettings():
+            zero_output = settings.outputs == "residual"
+            return MixWaveUNet(n_inputs=n_inputs, n_outputs=n_outputs, zero_output=zero_output, **arguments)
 
 
-def save_model(path: Path, model: MixWaveUNet, settings: ModelSettings) -> None:
+def save_model(path: Path, model: Network, settings: ModelSettings) -> None:
     """Write `path` (`NAME.safetensors`) and `NAME.json` beside it, each whole or not at all.
 
     Weights are stored as 32-bit floats. Raises OutputError E502.
@@ -92,29 +75,43 @@ def save_model(path: Path, model: MixWaveUNet, settings: ModelSettings) -> None:
 def load_model(model: str | Path) -> TrainedModel:
     """Load a model by name or from a path, ready to mix (32-bit floats, no gradients).
 
-    A path is a `.safetensors` or `.json` file, a folder with `model.safetensors` and `model.json`, or a
-    `.pt` or `.ckpt` file of training: a dictionary with `settings` (ModelSettings as JSON text) and
-    `weights`; what else it holds is ignored. Raises CheckpointError: E401 not found, E403 unsafe, E404
-    damaged or contradictory.
+    A path is a `.safetensors` or `.json` file, a folder with `model.safetensors` and `model.json` (or a
+    folder `model` that has them, as a run of training does), or a checkpoint (see `load_checkpoint`). Raises
+    CheckpointError: E401 not found, E403 unsafe, E404 damaged or contradictory, E408 inputs not known.
     """
-    path = _find(model)
-    if path.suffix in (".pt", ".ckpt"):
-        content, sha256 = read_training_checkpoint(path)
-        if not isinstance(content, dict) or not isinstance(content.get("settings"), str):
-            raise CheckpointError(f'"{display_name(path)}" is not a checkpoint of mixcli.', code="E404")
-        settings = _parse(ModelSettings, content["settings"], path)
-        module = _module(settings, content.get("weights"), path)
-        return TrainedModel(settings, module, sha256, path.stem)
-    about = _parse(ModelFile, _read_text(path.with_suffix(".json")), path.with_suffix(".json"))
-    expected = _expected_shapes(about.settings)
-    weights, sha256 = read_safetensors(path, expected)
+    path = find_model(model)
+    if path.suffix in CHECKPOINTS:
+        return load_checkpoint(path)
+    about = parse_part(ModelFile, read_text(path.with_suffix(".json")), path.with_suffix(".json"))
+    weights, sha256 = read_safetensors(path, _expected_shapes(about.settings))
     if sha256 != about.weights_sha256:
         message = (
             f'"{display_name(path)}" is not the file that its settings were written for (the sha256 differs).'
         )
         raise CheckpointError(message, code="E404", hint="copy both files of the model again")
-    name = path.parent.name if path.stem == "model" else path.stem
-    return TrainedModel(about.settings, _module(about.settings, weights, path), sha256, name)
+    return TrainedModel(about.settings, _module(about.settings, weights, path), sha256, _name(path))
+
+
+def load_checkpoint(path: Path, inputs: tuple[str, ...] | None = None) -> TrainedModel:
+    """Load a `.pt` or `.ckpt` file of training, of mixcli or of automix-toolkit's MixWaveUNet.
+
+    Ours is a dictionary with `settings` (ModelSettings as JSON text) and `weights`; what else it holds is
+    ignored. In the other the network is told from the shapes of its tensors; `inputs` names what its channels
+    are, where they are not the toolkit's own eight. Raises CheckpointError E403, E404 and E408.
+    """
+    content, sha256 = read_training_checkpoint(path)
+    if is_toolkit(content):
+        settings, found = read_toolkit(content, inputs, path)
+        return TrainedModel(settings, _module(settings, found, path), sha256, path.stem)
+    if not isinstance(content, dict) or not isinstance(content.get("settings"), str):
+        message = f'"{display_name(path)}" is not a checkpoint of mixcli, nor of a layout that it reads.'
+        hint = "of other tools, mixcli reads the MixWaveUNet of automix-toolkit."
+        raise CheckpointError(message, code="E404", hint=hint)
+    settings = parse_part(ModelSettings, content["settings"], path)
+    if inputs not in (None, settings.inputs):
+        message = f'"{display_name(path)}" names its own inputs: {", ".join(settings.inputs)}.'
+        raise CheckpointError(message, code="E408", hint="leave --inputs out.")
+    return TrainedModel(settings, _module(settings, content.get("weights"), path), sha256, path.stem)
 
 
 def installed_models() -> list[str]:
@@ -129,64 +126,24 @@ def default_model() -> str | None:
     return DEFAULT_MODEL if DEFAULT_MODEL in installed_models() else None
 
 
-def _find(model: str | Path) -> Path:
-    """Find the file with the weights of a model."""
+def find_model(model: str | Path) -> Path:
+    """Find the file with the weights of a model. Raises CheckpointError E401."""
     path = Path(model)
     if str(model) in installed_models():
         path = WEIGHTS / f"{model}.safetensors"
         path = path if path.is_file() else WEIGHTS / str(model)
     if path.is_dir():
-        path = path / "model.safetensors"
+        run = path / "model" / "model.safetensors"
+        path = run if run.is_file() else path / "model.safetensors"
     if path.suffix == ".json":
         path = path.with_suffix(".safetensors")
-    if path.is_file() and path.suffix in (".safetensors", ".pt", ".ckpt"):
+    if path.is_file() and path.suffix in (".safetensors", *CHECKPOINTS):
         return path
     installed = installed_models()
     listed = f"Installed: {', '.join(installed)}." if installed else "No model is installed."
     near = get_close_matches(str(model), installed, n=1)
     hint = f'did you mean "{near[0]}"?' if near else "-m takes the name of a model or a .safetensors file."
     raise CheckpointError(f'no model "{printable(str(model))}". {listed}', code="E401", hint=hint)
-
-
-def _read_text(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            content = file.read(MAX_JSON_BYTES + 1)
-        if len(content) > MAX_JSON_BYTES:
-            raise CheckpointError(
-                f'"{display_name(path)}" is larger than {MAX_JSON_BYTES} bytes; not read.', code="E404"
-            )
-        return content.decode("utf-8")
-    except OSError as error:
-        raise CheckpointError(
-            f'"{display_name(path)}" cannot be read: {error.strerror}.', code="E404"
-        ) from error
-    except UnicodeDecodeError as error:
-        raise CheckpointError(f'"{display_name(path)}" is not UTF-8 text.', code="E404") from error
-
-
-def _parse(part: type[Part], text: str, path: Path) -> Part:
-    """Check JSON text against a part of the settings; every mistake is one line."""
-
-    def refuse_number(text: str) -> None:
-        raise ValueError(f"{text} is not a number of JSON")
-
-    def refuse_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        if len({key for key, _ in pairs}) != len(pairs):
-            raise ValueError("a key is given twice")
-        return dict(pairs)
-
-    try:
-        if len(text) > MAX_JSON_BYTES:
-            raise ValueError("too long")
-        data = json.loads(text, parse_constant=refuse_number, object_pairs_hook=refuse_twice)
-    except (ValueError, RecursionError) as error:
-        reason = str(error).splitlines()[0] if isinstance(error, ValueError) else "nested too deeply"
-        raise CheckpointError(f'"{display_name(path)}" is not valid JSON: {reason}.', code="E404") from error
-    try:
-        return validate(part, data, source=f'"{display_name(path)}"', code="E404")
-    except SettingsError as error:
-        raise CheckpointError(printable(error.message), code=error.code, hint=error.hint) from error
 
 
 def _expected_shapes(settings: ModelSettings) -> dict[str, tuple[int, ...]]:
@@ -196,21 +153,36 @@ def _expected_shapes(settings: ModelSettings) -> dict[str, tuple[int, ...]]:
     return {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
 
 
-def _module(settings: ModelSettings, weights: object, path: Path) -> MixWaveUNet:
+def _module(settings: ModelSettings, weights: object, path: Path) -> Network:
     """Build the network with these weights, once they are what it needs and nothing else."""
+    named = f'"{display_name(path)}"'
     expected = _expected_shapes(settings)
     if not isinstance(weights, dict) or set(weights) != set(expected):
-        raise CheckpointError(
-            f'"{display_name(path)}" does not hold the weights of its own network.', code="E404"
-        )
+        raise CheckpointError(f"{named} does not hold the weights of its own network.", code="E404")
+    n_bytes = 0
     for name, shape in expected.items():
         tensor = weights[name]
-        if not isinstance(tensor, Tensor) or tensor.dtype != torch.float32 or tuple(tensor.shape) != shape:
-            raise CheckpointError(f'"{display_name(path)}": "{name}" has another shape or type.', code="E404")
+        # Counters of batches are whole numbers where a training loop wrote them.
+        kinds = (torch.float32, torch.int64) if name.endswith("num_batches_tracked") else (torch.float32,)
+        if not isinstance(tensor, Tensor) or tensor.dtype not in kinds or tuple(tensor.shape) != shape:
+            raise CheckpointError(f'{named}: "{name}" has another shape or type.', code="E404")
+        n_bytes += tensor.numel() * tensor.element_size()
+        # A tensor can claim any size of a few stored bytes that it repeats.
+        if tensor.untyped_storage().nbytes() < tensor.numel() * tensor.element_size():
+            raise CheckpointError(f'{named}: "{name}" is larger than what is stored of it.', code="E404")
+        if n_bytes > MAX_WEIGHTS_BYTES:
+            raise CheckpointError(f"{named}: its network would take over {n_bytes} bytes.", code="E404")
         if not bool(torch.isfinite(tensor).all()):
-            raise CheckpointError(
-                f'"{display_name(path)}": "{name}" holds values that are not finite.', code="E404"
-            )
+            raise CheckpointError(f'{named}: "{name}" holds values that are not finite.', code="E404")
+        if name.endswith("running_var") and bool((tensor < 0).any()):
+            raise CheckpointError(f'{named}: "{name}" holds variances below zero.', code="E404")
     module = build_model(settings)
     module.load_state_dict(weights)
     return module.eval().requires_grad_(False)
+
+
+def _name(path: Path) -> str:
+    """Name a model: by its file, or by the folder of a `model.safetensors`, or of a run."""
+    if path.stem != "model":
+        return path.stem
+    return path.parent.parent.name if path.parent.name == "model" else path.parent.name

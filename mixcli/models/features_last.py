@@ -52,6 +52,16 @@ def double(features_BTF: Tensor, taps: Tensor) -> Tensor:
     return torch.stack([frames_BTF, between_BTF], dim=2).flatten(1, 2)
 
 
+def normalise(features_BTF: Tensor, norm: nn.Module) -> Tensor:
+    """Run a batch norm, made as `nn.BatchNorm2d`, over batch and frames."""
+    return _flat(norm(_as_image(features_BTF)))
+
+
+def rectify(features_BTF: Tensor, slopes: nn.Module) -> Tensor:
+    """Run a rectifier with a slope per feature, `nn.PReLU`."""
+    return _flat(slopes(_as_image(features_BTF)))
+
+
 def _as_image(features_BTF: Tensor) -> Tensor:
     return features_BTF.transpose(1, 2).unsqueeze(2)
 

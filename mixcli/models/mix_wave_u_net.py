@@ -115,13 +115,17 @@ class MixWaveUNet(nn.Module):
         return 1 << self.depth
 
     @property
-    def context(self) -> int:
-        """Input samples that the valid arithmetic takes away at either end.
+    def reach(self) -> int:
+        """Input samples to either side that an output sample on the grid looks.
 
-        An output sample on the grid needs exactly these before it, the last one of a valid piece these after
-        it. A sample inside a cell of the grid looks up to `grid` − 1 samples further.
+        A sample inside a cell of the grid looks up to `grid` − 1 samples further.
         """
         return self.crops()[0] + self.output_kernel // 2
+
+    @property
+    def context(self) -> int:
+        """Input samples that are lost at either end: `reach`, or none where zeros are padded."""
+        return self.reach if self.padding == "valid" else 0
 
     @property
     def interpolation_taps(self) -> int:
@@ -176,20 +180,36 @@ class MixWaveUNet(nn.Module):
         features_BTF = stems_BTK
         skips = []
         for level, conv in enumerate(convolutions(self.down)):
-            skips.append(self.activate(convolve(features_BTF, conv)))
+            skips.append(self.after_down(convolve(features_BTF, conv), level))
             features_BTF = self._halve(skips[-1], level)
-        features_BTF = self.activate(convolve(features_BTF, self.bottleneck))
+        features_BTF = self.after_bottleneck(convolve(features_BTF, self.bottleneck))
         for index, conv in enumerate(convolutions(self.up)):
             features_BTF = self._double(features_BTF, index)
             skip_BTF = _centre_crop(skips.pop(), features_BTF.shape[1])
-            features_BTF = self.activate(convolve(torch.cat([skip_BTF, features_BTF], dim=2), conv))
+            features_BTF = self.after_up(convolve(torch.cat([skip_BTF, features_BTF], dim=2), conv), index)
         stems_BTK = _centre_crop(stems_BTK, features_BTF.shape[1])
         mix_BTC = self.activate_output(convolve(torch.cat([stems_BTK, features_BTF], dim=2), self.output))
         return mix_BTC.transpose(1, 2)
 
-    def activate(self, features: Tensor) -> Tensor:
-        """Apply the leaky rectifier between layers."""
-        return functional.leaky_relu(features, self.negative_slope)
+    def after_down(self, features_BTF: Tensor, _level: int) -> Tensor:
+        """Apply what follows a convolution on the way down: the leaky rectifier."""
+        return self._rectify(features_BTF)
+
+    def after_bottleneck(self, features_BTF: Tensor) -> Tensor:
+        """Apply what follows the convolution of the bottleneck: the leaky rectifier."""
+        return self._rectify(features_BTF)
+
+    def after_up(self, features_BTF: Tensor, _index: int) -> Tensor:
+        """Apply what follows a convolution on the way up: the leaky rectifier."""
+        return self._rectify(features_BTF)
+
+    def output_layer_on_inputs(self) -> Tensor:
+        """Return the weights `[C, K]` by which an input sample reaches the output sample in step with it.
+
+        A view, before the activation of the output: what is written there (in `torch.no_grad()`) is the
+        network's.
+        """
+        return self.output.weight[:, : self.n_inputs, self.output_kernel // 2]
 
     def activate_output(self, mix: Tensor) -> Tensor:
         """Apply the activation of the output, if it has one."""
@@ -204,6 +224,11 @@ class MixWaveUNet(nn.Module):
             return torch.stack([weight_F, 1 - weight_F], dim=1)
         taps = (0.5, 0.5) if self.upsampling == "linear" else (1.0, 0.0)
         return self.output.weight.new_tensor(taps)
+
+    def _rectify(self, features: Tensor) -> Tensor:
+        # Nobody else holds what a convolution gave out; only training needs it again.
+        in_place = not torch.is_grad_enabled()
+        return functional.leaky_relu(features, self.negative_slope, inplace=in_place)
 
     def _halve(self, features_BTF: Tensor, level: int) -> Tensor:
         if self.downsampling == "decimate":
@@ -223,22 +248,6 @@ class MixWaveUNet(nn.Module):
             return doubled_BTF
         last = features_BTF.shape[1] - before - 1
         return torch.cat([doubled_BTF, features_BTF[:, last : last + 1]], dim=1)
-
-
-def render_whole(model: MixWaveUNet, stems_KT: Tensor) -> Tensor:
-    """Mix a whole song, `[K, T]` to `[C, T]`, in one forward pass: what every faster way must equal.
-
-    The song is zero-padded by the model's context at both ends (and on the right by what the lengths need);
-    the output is cropped to the song.
-    """
-    n_samples = stems_KT.shape[-1]
-    if n_samples == 0:
-        return stems_KT.new_zeros(model.n_outputs, 0)
-    before = model.context if model.padding == "valid" else 0
-    after = model.valid_input_length(n_samples) - before - n_samples
-    with torch.inference_mode():
-        mix_BCT: Tensor = model(functional.pad(stems_KT, (before, after))[None])
-    return mix_BCT[0, :, :n_samples]
 
 
 def convolutions(modules: nn.ModuleList) -> list[nn.Conv1d]:

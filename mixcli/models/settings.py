@@ -1,9 +1,9 @@
 """What makes a model's weights mean something: its network, its inputs in order, its rate. Loads no torch."""
 
 import re
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from mixcli.songs.roles import BUSES, ROLES
 
@@ -21,7 +21,15 @@ PAPER_INPUTS: tuple[str, ...] = (
     *("drums.tom:1", "drums.tom:2", "drums.tom:3"),
 )
 
+# The same microphones in the order of automix-toolkit's drum models.
+TOOLKIT_INPUTS: tuple[str, ...] = (
+    *("drums.kick", "drums.snare", "drums.hihat", "drums.overhead:L", "drums.overhead:R"),
+    *("drums.tom:1", "drums.tom:2", "drums.tom:3"),
+)
+
 MAX_INPUTS = 256
+MAX_GRID = 65_536  # samples between two frames of a bottleneck
+MAX_FEATURES = 8_192
 
 Kernel = Annotated[int, Field(ge=1, le=255)]
 
@@ -58,6 +66,58 @@ class MixWaveUNetSettings(ModelPart):
         return self
 
 
+class ToolkitSettings(ModelPart):
+    """The arguments of ToolkitWaveUNet beside its inputs and outputs; as they stand, automix-toolkit's."""
+
+    depth: int = Field(12, ge=1, le=16)
+    channel_growth: int = Field(24, ge=1, le=256)
+    down_kernel: Kernel = 13
+    up_kernel: Kernel = 13
+    output_kernel: Kernel = 5
+
+    @model_validator(mode="after")
+    def _kernels_have_a_middle(self) -> Self:
+        if any(kernel % 2 == 0 for kernel in (self.down_kernel, self.up_kernel, self.output_kernel)):
+            raise ValueError("kernels must have an odd number of taps")
+        if self.down_kernel < 3:
+            raise ValueError("a strided halving needs a down_kernel of 3 or more")
+        return self
+
+
+class MixDemucsSettings(ModelPart):
+    """The arguments of MixDemucs beside its inputs and outputs."""
+
+    depth: int = Field(5, ge=1, le=8)
+    channels: int = Field(32, ge=1, le=1024)
+    channel_factor: int = Field(2, ge=1, le=4)
+    kernel: Kernel = 8
+    stride: int = Field(4, ge=2, le=16)
+    decoder_kernel: Kernel = 3
+    lstm_layers: int = Field(2, ge=0, le=4)
+    rescale: float = Field(0.1, gt=0, le=10)
+    direct_path: bool = False
+
+    @model_validator(mode="after")
+    def _layers_fit_together(self) -> Self:
+        if self.kernel < self.stride or self.decoder_kernel % 2 == 0:
+            raise ValueError("kernel must be at least the stride, and decoder_kernel odd")
+        if self.stride**self.depth > MAX_GRID:
+            raise ValueError(f"stride to the power of depth must be at most {MAX_GRID}")
+        if self.channels * self.channel_factor ** (self.depth - 1) > MAX_FEATURES:
+            raise ValueError(f"the deepest level may have at most {MAX_FEATURES} channels")
+        return self
+
+
+Layout = Literal["mix_wave_u_net", "toolkit", "mix_demucs"]
+NetworkSettings = MixWaveUNetSettings | ToolkitSettings | MixDemucsSettings
+
+NETWORKS: dict[Layout, type[NetworkSettings]] = {
+    "mix_wave_u_net": MixWaveUNetSettings,
+    "toolkit": ToolkitSettings,
+    "mix_demucs": MixDemucsSettings,
+}
+
+
 class ModelSettings(ModelPart):
     """What is stored beside the weights.
 
@@ -66,19 +126,32 @@ class ModelSettings(ModelPart):
     stems of the role, summed, as mono), "drums.overhead:L" and ":R" (the sides), "drums.tom:1", ":2" … (one
     stem each, in the order of their names). `outputs` says what comes out: "mix" is left and right,
     "residual" a left and right for each bus, to be added to it; the latter needs BUS_INPUTS. `data` states
-    what the weights were trained on.
+    what the weights were trained on. `layout` says which class of networks it is, `network` its arguments.
+    `input_peak_dbfs` is the peak that each input of a song is brought to before the network hears it (one
+    gain per input for the whole song; silence stays silent); None leaves the inputs as they are.
     """
 
-    layout: Literal["mix_wave_u_net"] = "mix_wave_u_net"
+    layout: Layout = "mix_wave_u_net"
     inputs: tuple[str, ...] = Field(min_length=1, max_length=MAX_INPUTS, strict=False)
     outputs: Literal["mix", "residual"] = "mix"
     sample_rate: int = Field(44_100, ge=8_000, le=384_000)
-    network: MixWaveUNetSettings = MixWaveUNetSettings()
+    network: NetworkSettings = Field(
+        default_factory=lambda values: NETWORKS[values.get("layout", "mix_wave_u_net")]()
+    )
+    input_peak_dbfs: float | None = Field(None, ge=-60, le=0)
     licence: str = Field("not stated", min_length=1, max_length=1_000)
     data: str = Field("not stated", min_length=1, max_length=20_000)
 
+    @field_validator("network", mode="before")
+    @classmethod
+    def _network_is_of_the_layout(cls, value: Any, info: ValidationInfo) -> NetworkSettings:
+        return NETWORKS[info.data.get("layout", "mix_wave_u_net")].model_validate(value)
+
     @model_validator(mode="after")
     def _inputs_belong_together(self) -> Self:
+        behind_console = self.layout == "mix_wave_u_net" and self.input_peak_dbfs is None
+        if self.outputs == "residual" and not behind_console:
+            raise ValueError('outputs "residual" need the layout "mix_wave_u_net", and inputs as they are')
         if self.inputs != BUS_INPUTS:
             if self.outputs == "residual":
                 raise ValueError('outputs "residual" need the inputs of all buses and the mix, in order')
@@ -127,6 +200,10 @@ def check_role_inputs(inputs: tuple[str, ...]) -> None:
 
 
 PAPER = ModelSettings(inputs=PAPER_INPUTS)
+
+TOOLKIT = ModelSettings(layout="toolkit", inputs=TOOLKIT_INPUTS, input_peak_dbfs=-12.0)
+
+DEMUCS = ModelSettings(layout="mix_demucs", inputs=PAPER_INPUTS)
 
 BASE = ModelSettings(
     inputs=BUS_INPUTS,

@@ -1,5 +1,6 @@
 """Reading the files that hold weights, with sizes and names checked first. Nothing in them is ever run."""
 
+import argparse
 import hashlib
 import json
 import math
@@ -14,7 +15,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from mixcli.audio.wording import display_name
+from mixcli.audio.wording import display_name, printable
 from mixcli.errors import CheckpointError
 
 MAX_HEADER_BYTES = 1024 * 1024  # of a safetensors file; ours need about 6 kB
@@ -83,14 +84,12 @@ def _check_header(path: Path, header: bytes, expected: dict[str, tuple[int, ...]
 def read_training_checkpoint(path: Path) -> tuple[Any, str]:
     """Read what `torch.save` wrote, as plain data and tensors on the CPU only; also the file's sha256.
 
-    torch.save stores without compression, so whatever claims to be larger inside than the file is (a zip
-    bomb) is refused before it is read. Raises CheckpointError E403 for anything but plain data, E404 if
-    unreadable.
+    One class is let in beside those: argparse.Namespace, in which tools keep their settings, and which holds
+    attributes and does nothing. torch.save stores without compression, so whatever claims to be larger inside
+    than the file is (a zip bomb) is refused before it is read. Raises CheckpointError E403 for anything but
+    plain data, E404 if unreadable.
     """
-    hint = "export its weights as .safetensors where it was made."
-    unsafe = CheckpointError(
-        f'"{display_name(path)}" holds more than weights; not loaded.', code="E403", hint=hint
-    )
+    unsafe = _unsafe(path, "")
     try:
         with path.open("rb") as file:
             n_file = file.seek(0, 2)
@@ -103,7 +102,8 @@ def read_training_checkpoint(path: Path) -> tuple[Any, str]:
             file.seek(0)
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
             file.seek(0)
-            return torch.load(file, map_location="cpu", weights_only=True), sha256
+            with torch.serialization.safe_globals([argparse.Namespace]):
+                return torch.load(file, map_location="cpu", weights_only=True), sha256
     except OSError as error:
         raise CheckpointError(
             f'"{display_name(path)}" cannot be read: {error.strerror}.', code="E404"
@@ -112,9 +112,26 @@ def read_training_checkpoint(path: Path) -> tuple[Any, str]:
         # torch also knows two older formats; neither is one that mixcli writes.
         raise unsafe from error
     except pickle.UnpicklingError as error:
-        raise unsafe from error
+        raise _unsafe(path, _foreign_names(path)) from error
     except (RuntimeError, ValueError, KeyError, TypeError, IndexError, EOFError, AttributeError) as error:
         raise _damaged(path, "not a checkpoint that can be read") from error
+
+
+def _foreign_names(path: Path) -> str:
+    """Name what a checkpoint would have run or made, as far as it can be read without doing so."""
+    try:
+        with torch.serialization.safe_globals([argparse.Namespace]):
+            names = sorted(torch.serialization.get_unsafe_globals_in_checkpoint(path))
+    except Exception:  # only names for a message; a hostile file may break the reading in any way
+        return ""
+    return printable(", ".join(name[:60] for name in names[:3]))
+
+
+def _unsafe(path: Path, names: str) -> CheckpointError:
+    within = f" ({names})" if names else ""
+    message = f'"{display_name(path)}" holds more than weights{within}; not loaded.'
+    hint = "export its weights as .safetensors where it was made."
+    return CheckpointError(message, code="E403", hint=hint)
 
 
 def _damaged(path: Path, reason: str) -> CheckpointError:
