@@ -11,6 +11,7 @@ from typing import Literal
 
 from mixcli.audio.output import sweep_stale_parts
 from mixcli.audio.wording import printable, size_text
+from mixcli.batching.dask_engine import DaskEvent, SchedulerAway, WorkerLost, run_on_dask
 from mixcli.batching.disk import free_bytes
 from mixcli.batching.logs import failure_lines, forget_log, write_log
 from mixcli.batching.manifest import Entry, Manifest
@@ -18,7 +19,7 @@ from mixcli.batching.plan import BatchPlan, PlannedSong, mix_below
 from mixcli.batching.request import BatchRequest
 from mixcli.batching.work import SongDone, SongTask, failed, finished_entry, mix_one
 from mixcli.errors import DeviceError, OutputError
-from mixcli.lanes import Began, Finished, Lost, Told, run_lanes
+from mixcli.lanes import Began, Event, Finished, Lost, Told, run_lanes
 from mixcli.mixing.mix_song import skipped
 from mixcli.mixing.result import result_document
 
@@ -65,16 +66,19 @@ class Tick:
     """Nothing happened for a moment."""
 
 
-BatchEvent = SongBegan | SongProgress | SongRetried | SongEnded | Tick
+BatchEvent = SongBegan | SongProgress | SongRetried | SongEnded | SchedulerAway | Tick
 
 
 class BatchRun:
     """A batch under way. `counts` are of songs by status, `stopped` is the limit that ended it early.
 
-    `done_s` are the seconds of audio that were mixed.
+    `done_s` are the seconds of audio that were mixed. `jobs` are the songs at the same time; None leaves that
+    to the cluster.
     """
 
-    def __init__(self, plan: BatchPlan, request: BatchRequest, manifest: Manifest, *, jobs: int) -> None:
+    def __init__(
+        self, plan: BatchPlan, request: BatchRequest, manifest: Manifest, *, jobs: int | None
+    ) -> None:
         self.plan = plan
         self.request = request
         self.manifest = manifest
@@ -93,14 +97,14 @@ class BatchRun:
     def events(self) -> Generator[BatchEvent]:
         """Do it. Close the iterator to end early: songs in hand are given up, without a trace.
 
-        Raises OutputError where the manifest cannot be written.
+        Raises OutputError where the manifest cannot be written, DeviceError where a cluster does not serve.
         """
         sweep_stale_parts(self.request.out)
         for index, song in enumerate(self.plan.songs):
             if song.state == "current" and not song.wanted:
                 yield self._skip(index, song)
         started = time.monotonic()
-        with closing(run_lanes(mix_one, self._tasks(started), workers=self.jobs)) as events:
+        with closing(self._runner(self._tasks(started))) as events:
             for event in events:
                 yield from self._drain()
                 match event:
@@ -110,13 +114,21 @@ class BatchRun:
                         yield SongProgress(event.index, *event.what)
                     case Finished():
                         yield self._end(event.index, event.result)
-                    case Lost() if event.final:
+                    case Lost() | WorkerLost() if event.final:
                         yield self._end(event.index, self._killed(event))
-                    case Lost():
-                        yield SongRetried(event.index, death(event.exit_code))
+                    case Lost() | WorkerLost():
+                        yield SongRetried(event.index, death(event))
+                    case SchedulerAway():
+                        yield event
                     case _:
                         yield Tick()
         yield from self._drain()
+
+    def _runner(self, tasks: Iterator[tuple[int, SongTask]]) -> Generator[Event | DaskEvent]:
+        """What does the songs: processes of this machine, or a cluster."""
+        if self.request.scheduler is None:
+            return run_lanes(mix_one, tasks, workers=self.jobs or 1)
+        return run_on_dask(tasks, scheduler=self.request.scheduler, most=self.jobs)
 
     def _drain(self) -> Iterator[SongEnded]:
         while self._ended:
@@ -195,21 +207,27 @@ class BatchRun:
         self.counts[status] += 1
         return SongEnded(index, status, done)
 
-    def _killed(self, lost: Lost) -> SongDone:
-        message = f"its process died twice, the last time {death(lost.exit_code)}."
-        hint = "fewer songs at the same time: -j 1." if lost.exit_code == -signal.SIGKILL else None
+    def _killed(self, lost: Lost | WorkerLost) -> SongDone:
+        times, hint = "twice", None
+        if isinstance(lost, WorkerLost):
+            times, hint = f"{lost.times} times", "the worker's log tells more; mostly it lacked memory."
+        elif lost.exit_code == -signal.SIGKILL:
+            hint = "fewer songs at the same time: -j 1."
+        message = f"its process died {times}, the last time {death(lost)}."
         error = DeviceError(message, code="E603", hint=hint)
         return failed(self.plan.songs[lost.index].request, error)
 
 
-def death(exit_code: int) -> str:
+def death(lost: Lost | WorkerLost) -> str:
     """How a process died, in words."""
-    if exit_code >= 0:
-        return f"with exit code {exit_code}"
+    if isinstance(lost, WorkerLost):
+        return f"with the Dask worker {lost.worker}"
+    if lost.exit_code >= 0:
+        return f"with exit code {lost.exit_code}"
     try:
-        name = signal.Signals(-exit_code).name
+        name = signal.Signals(-lost.exit_code).name
     except ValueError:
-        name = f"signal {-exit_code}"
+        name = f"signal {-lost.exit_code}"
     return f"of {name}" + (", most likely for want of memory" if name == "SIGKILL" else "")
 
 

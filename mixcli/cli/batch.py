@@ -63,8 +63,8 @@ def batch(
         plan = make_plan(request, found, manifest, options, stop)
         if [song.relative for song in found] == ["."] and plan.songs and options.quiet < 2 and kind != "json":
             line(f'warning[W306]: "{plan.songs[0].label}" is one song; mixing it.')
-        jobs = jobs_asked(options.jobs, plan)
-        check_disk(plan, request, jobs)
+        jobs = jobs_asked(options.jobs, plan, by_cluster=request.scheduler is not None)
+        check_disk(plan, request, jobs or 1)
         with manifest:
             run = BatchRun(plan, request, manifest, jobs=jobs)
             code = mix_all(run, options, kind, stop)
@@ -108,6 +108,7 @@ def check_disk(plan: "BatchPlan", request: "BatchRequest", jobs: int) -> None:
 
 def mix_all(run: "BatchRun", options: BatchOptions, kind: str, stop: StopRequest) -> int:
     """Mix what the plan wants, and tell of it; returns the exit code. Interruptions end it in good order."""
+    from mixcli.batching.dask_engine import SchedulerAway
     from mixcli.batching.run import SongEnded, SongRetried
     from mixcli.cli.batch_progress import shown_progress
     from mixcli.cli.batch_show import show_ended
@@ -127,6 +128,8 @@ def mix_all(run: "BatchRun", options: BatchOptions, kind: str, stop: StopRequest
                 elif isinstance(event, SongRetried) and kind != "json" and options.quiet < 2:
                     label = plan.songs[event.index].label
                     line(f"{label}: warning[W603]: its process died {event.how}; it is tried once more.")
+                elif isinstance(event, SchedulerAway) and kind != "json" and options.quiet < 2:
+                    line(f"warning[W606]: {event.why}; songs in hand are done again when it is back.")
     except Interrupted as interrupted:
         interruption = interrupted
     return finish(run, options, kind, documents, interruption)

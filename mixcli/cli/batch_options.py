@@ -83,6 +83,24 @@ Jobs = Annotated[
         rich_help_panel=UNATTENDED,
     ),
 ]
+Engine = Annotated[
+    str,
+    typer.Option(
+        "--engine",
+        metavar="processes|dask",
+        help="What mixes the songs: processes of this machine, or the workers of a Dask cluster.",
+        rich_help_panel=UNATTENDED,
+    ),
+]
+Scheduler = Annotated[
+    str | None,
+    typer.Option(
+        "--scheduler",
+        metavar="tcp://HOST:PORT|FILE",
+        help="Where the cluster's scheduler is, or the file that it wrote; else DASK_SCHEDULER_ADDRESS.",
+        rich_help_panel=UNATTENDED,
+    ),
+]
 StopAfter = Annotated[
     str | None,
     typer.Option(
@@ -136,6 +154,8 @@ class BatchOptions(MixOptions):
     settle: Settle = None
     shard: ShareOf = None
     jobs: Jobs = "auto"
+    engine: Engine = "processes"
+    scheduler: Scheduler = None
     stop_after: StopAfter = None
     max_songs: MaxSongs = None
     max_failures: MaxFailures = None

@@ -9,8 +9,15 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
 from mixcli.audio.wording import clock_time
+from mixcli.batching.dask_engine import SchedulerAway
 from mixcli.batching.plan import BatchPlan
-from mixcli.batching.run import BatchEvent, SongBegan, SongEnded, SongProgress, SongRetried
+from mixcli.batching.run import (
+    BatchEvent,
+    SongBegan,
+    SongEnded,
+    SongProgress,
+    SongRetried,
+)
 from mixcli.cli.batch_options import BatchOptions
 from mixcli.cli.batch_pace import Pace
 from mixcli.cli.parse import parse_choice
@@ -73,6 +80,8 @@ class Events:
                 write_event("progress", self._label(event.index), values)
             case SongRetried():
                 write_event("warning", self._label(event.index), {"code": "W603", "message": event.how})
+            case SchedulerAway():
+                write_event("warning", None, {"code": "W606", "message": event.why})
             case SongEnded():
                 for one in event.done.document["warnings"]:
                     if one["code"][0] != "W":

@@ -8,6 +8,7 @@ from typing import cast
 
 from mixcli.audio.wording import printable
 from mixcli.batching.capacity import auto_jobs
+from mixcli.batching.dask_session import check_package, configured_scheduler
 from mixcli.batching.places import list_of
 from mixcli.batching.plan import BatchPlan
 from mixcli.batching.request import BatchRequest, Check, Limits, Only
@@ -53,6 +54,7 @@ def build_batch(
         limits=limits,
         settle_s=parse_span("--settle", options.settle) or 0.0,
         shard=parse_shard(options.shard),
+        scheduler=scheduler_asked(options),
     )
     return request, listed
 
@@ -68,10 +70,27 @@ def parse_shard(text: str | None) -> Shard | None:
     return Shard(int(match[1]), int(match[2]))
 
 
-def jobs_asked(text: str, plan: BatchPlan) -> int:
-    """How many songs at the same time. Raises UsageError."""
+def scheduler_asked(options: BatchOptions) -> str | None:
+    """The scheduler of a Dask cluster; None for processes. Raises UsageError E238, DeviceError E604."""
+    engine = parse_choice("--engine", options.engine, ("processes", "dask"))
+    if engine == "processes":
+        if options.scheduler is not None:
+            raise UsageError("--scheduler belongs to --engine dask.", code="E238", hint="--engine dask")
+        return None
+    check_package()
+    scheduler = options.scheduler or configured_scheduler()
+    if not scheduler:
+        hint = "--scheduler tcp://HOST:8786, or the file that dask scheduler --scheduler-file wrote."
+        raise UsageError("--engine dask needs a scheduler.", code="E238", hint=hint)
+    return scheduler
+
+
+def jobs_asked(text: str, plan: BatchPlan, *, by_cluster: bool = False) -> int | None:
+    """How many songs at the same time; None leaves it to the cluster. Raises UsageError."""
     n_songs = sum(plan.songs[index].failure is None for index in plan.wanted)
     if text == "auto":
+        if by_cluster:
+            return None
         settings = plan.settings
         with_network = settings.amount != 0 and (settings.model is not None or default_weights_installed())
         return auto_jobs(n_songs, with_network=with_network)

@@ -1,5 +1,7 @@
 """Which network takes part in a mix, if any."""
 
+import os
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,17 +25,41 @@ def choose_model(
         return None, ()
     if settings.model is None and (has_recipe or not default_weights_installed()):
         return None, (Notice("I401", "no network takes part: the console alone makes this mix."),)
-    from mixcli.models.checkpoint import default_model, load_model
+    from mixcli.models.checkpoint import default_model, find_model
 
     name = settings.model or default_model()
     if name is None:
         return None, (Notice("I401", "no network takes part: the console alone makes this mix."),)
-    model = load_model(name)
+    path = find_model(name).absolute()
+    model = loaded_model(path, file_marks(path))
     made_with = recipe.network.sha256
     if made_with is not None and recipe.network.model == settings.model and made_with != model.sha256:
         message = f'the recipe was made with other weights of "{name}" (sha256 {made_with[:12]}…).'
         raise SettingsError(message, code="E417", hint="take the line sha256 out of the recipe to use these.")
     return model, ()
+
+
+@lru_cache(maxsize=1)  # a process that mixes many songs reads the weights once; two models would be too large
+def loaded_model(path: Path, _marks: tuple[tuple[int, ...], ...]) -> "TrainedModel":
+    """The model at a path, kept until another one is asked for, or its files have other marks.
+
+    It is shared by all who ask for it, and never changed. Raises CheckpointError.
+    """
+    from mixcli.models.checkpoint import load_model
+
+    return load_model(path)
+
+
+def file_marks(path: Path) -> tuple[tuple[int, ...], ...]:
+    """Size, time of change and number (inode) of the file of the weights, and of the settings beside it."""
+    marks: list[tuple[int, ...]] = []
+    for file in (path, path.with_suffix(".json")):
+        try:
+            status = os.stat(file)
+            marks.append((status.st_size, status.st_mtime_ns, status.st_ino, status.st_dev))
+        except OSError:  # a checkpoint has no settings beside it
+            marks.append(())
+    return tuple(marks)
 
 
 def default_weights_installed() -> bool:
