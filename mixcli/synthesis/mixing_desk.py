@@ -1,0 +1,133 @@
+"""The desk of the scripted engineer: his decisions carried out on the microphones of a session.
+
+Legend: T samples, C = 2 channels.
+"""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mixcli.audio.compressor import Compressor, CompressorSettings
+from mixcli.audio.convolution import StreamConvolver
+from mixcli.audio.decibels import db_to_gain
+from mixcli.audio.dynamics import LevelDetector
+from mixcli.audio.equaliser import EqualiserBand
+from mixcli.audio.expander import Expander
+from mixcli.audio.reverb import reverb_impulse_response
+from mixcli.synthesis.decisions import Decisions, Plate, Strip
+from mixcli.synthesis.setup import one_of
+from mixcli.synthesis.sound_bank import SAMPLE_RATE, SoundBank
+from mixcli.synthesis.tone import BLOCK, Tone, toned
+
+PLATE_MOST_S = 1.6  # of a plate's response: no mix of drums lets it ring longer
+PLATE_FADE_S = 0.3
+OWN_PLATE_SEED = 140
+BUS_LOUD = 90.0  # percentile of the levels of the sum that the threshold of the bus is counted from
+
+Samples = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class FinishedMix:
+    """A mix, float32 [T, 2], and the gain that the whole of it was normalised with."""
+
+    mix_TC: Samples
+    gain: float
+
+
+def pan_gains(pan: float) -> tuple[float, float]:
+    """Gains of left and right for a pan from -1 to 1: constant power, both 1 in the centre."""
+    angle = (pan + 1) * math.pi / 4
+    return math.sqrt(2) * math.cos(angle), math.sqrt(2) * math.sin(angle)
+
+
+def mix_dry(stems: Mapping[str, Samples], decisions: Decisions) -> FinishedMix:
+    """Levels, polarity and panning alone: a sum of the microphones with one gain each per channel."""
+    sum_TC = _silence(stems)
+    for name, strip in decisions.strips.items():
+        _add_panned(sum_TC, stems[name] * np.float32(strip.polarity * db_to_gain(strip.gain_db)), strip.pan)
+    return normalised(sum_TC, decisions.peak_dbfs)
+
+
+def mix_wet(
+    stems: Mapping[str, Samples], decisions: Decisions, plates: Sequence[Path], bank: SoundBank
+) -> FinishedMix:
+    """The whole mix: equaliser, expander and compressor of each microphone, plate, bus compressor."""
+    sum_TC, send_T = _silence(stems), np.zeros(len(next(iter(stems.values()))), np.float32)
+    for name, strip in decisions.strips.items():
+        send_gain = 0.0 if strip.send_db is None else db_to_gain(strip.send_db)
+        for start, processed_T in _processed(stems[name], strip):
+            stop = start + len(processed_T)
+            _add_panned(sum_TC[start:stop], processed_T, strip.pan)
+            if send_gain:
+                send_T[start:stop] += processed_T * np.float32(send_gain)
+    if send_T.any():
+        sum_TC += plate_return(send_T, decisions.plate, plates, bank)
+    return normalised(glued(sum_TC, decisions.bus), decisions.peak_dbfs)
+
+
+def glued(sum_TC: Samples, settings: CompressorSettings) -> Samples:
+    """The sum through the compressor of the bus."""
+    blocks = [sum_TC[start : start + BLOCK] for start in range(0, len(sum_TC), BLOCK)]
+    detector = LevelDetector("rms", SAMPLE_RATE, 2)
+    levels_M = np.concatenate([detector.push(block_TC) for block_TC in blocks])
+    if not len(levels_M):
+        return sum_TC
+    loud_db = float(np.percentile(levels_M, BUS_LOUD))
+    compressor = Compressor(replace(settings, threshold_db=loud_db + settings.threshold_db), SAMPLE_RATE, 2)
+    return np.concatenate([compressor.push(block_TC) for block_TC in blocks])
+
+
+def _silence(stems: Mapping[str, Samples]) -> Samples:
+    return np.zeros((len(next(iter(stems.values()))), 2), np.float32)
+
+
+def _processed(stem_T: Samples, strip: Strip) -> Iterator[tuple[int, Samples]]:
+    """What a strip makes of its microphone before the pan, in blocks from their starts on."""
+    tone = Tone(strip.bands, SAMPLE_RATE, 1)
+    expander = Expander(strip.expander, SAMPLE_RATE, 1) if strip.expander else None
+    compressor = Compressor(strip.compressor, SAMPLE_RATE, 1) if strip.compressor else None
+    gain = np.float32(strip.polarity * db_to_gain(strip.gain_db))
+    for start in range(0, len(stem_T), BLOCK):
+        block_TC = stem_T[start : start + BLOCK, None]
+        if expander is not None:
+            block_TC = expander.push(block_TC)
+        if compressor is not None:
+            block_TC = compressor.push(block_TC)
+        yield start, tone.push(np.ascontiguousarray(block_TC.T))[0] * gain
+
+
+def _add_panned(sum_TC: Samples, signal_T: Samples, pan: float) -> None:
+    for channel, gain in enumerate(pan_gains(pan)):
+        sum_TC[:, channel] += signal_T * np.float32(gain)
+
+
+def plate_return(send_T: Samples, plate: Plate, plates: Sequence[Path], bank: SoundBank) -> Samples:
+    """The return of the plate: each channel of its response has unit energy, so sends are its levels."""
+    if plates:
+        response_TC = bank.sound(one_of(plates, plate.which)).T[: round(PLATE_MOST_S * SAMPLE_RATE)].copy()
+        n_fade = min(len(response_TC), round(PLATE_FADE_S * SAMPLE_RATE))
+        response_TC[-n_fade:] *= np.linspace(1, 0, n_fade, dtype=np.float32)[:, None]
+        if response_TC.shape[1] == 1:
+            response_TC = np.repeat(response_TC, 2, axis=1)
+        response_TC = response_TC[:, :2] / np.sqrt(np.square(response_TC[:, :2]).sum(axis=0))
+        n_before = round(plate.pre_delay_ms * 1e-3 * SAMPLE_RATE)
+        response_TC = np.concatenate([np.zeros((n_before, 2), np.float32), response_TC])
+    else:
+        response_TC = reverb_impulse_response(
+            SAMPLE_RATE, kind="plate", decay_s=plate.decay_s, pre_delay_ms=plate.pre_delay_ms,
+            low_cut_hz=100.0, high_cut_hz=12_000.0, seed=OWN_PLATE_SEED,
+        )  # fmt: skip
+    low_cut = EqualiserBand("high_pass", plate.low_cut_hz)
+    return StreamConvolver(response_TC, 1).push(toned(send_T[None], [low_cut], SAMPLE_RATE).T)
+
+
+def normalised(sum_TC: Samples, peak_dbfs: float) -> FinishedMix:
+    """A mix brought to a peak; silence stays."""
+    peak = float(np.abs(sum_TC).max(initial=0.0))
+    gain = db_to_gain(peak_dbfs) / peak if peak else 1.0
+    return FinishedMix(sum_TC * np.float32(gain), gain)
