@@ -66,6 +66,12 @@ class RequirementMissed(MixcliError):
     exit_code = 7
 
 
+class TrainingError(MixcliError):
+    """A training cannot go on: its loss is no longer a number. The last good checkpoint is kept."""
+
+    exit_code = 8
+
+
 class Interrupted(BaseException):
     """The user or the system asked to stop; `exit_code` is 128 + the signal's number.
 

@@ -18,7 +18,7 @@ COMMAND = re.compile(r"\bmixcli(?: ([a-z]+))(?: ([a-z]+))?")
 
 def options_in(text: str) -> list[str]:
     """The options a text names, but for those of another program."""
-    return [] if "ffmpeg" in text else [match[0] for match in OPTION.finditer(text)]
+    return [] if re.search(r"ffmpeg|dask (worker|scheduler)", text) else [match[0] for match in OPTION.finditer(text)]
 
 
 def literals(path: Path) -> list[tuple[int, str]]:
@@ -58,9 +58,10 @@ def commands() -> dict[str, set[str]]:
 
 COMMANDS = commands()
 EVERYWHERE = set().union(*COMMANDS.values()) | {"--version", "-V", "--help", "-h", "-vv", "-qq"}
+CALLS_ANOTHER_PROGRAM = PACKAGE / "synthesis" / "fluid.py"  # its strings are the options of that one
 LITERALS = [
     (f"{path.relative_to(PACKAGE)}:{line}", text)
-    for path in sorted(PACKAGE.rglob("*.py"))
+    for path in sorted(set(PACKAGE.rglob("*.py")) - {CALLS_ANOTHER_PROGRAM})
     for line, text in literals(path)
 ]
 

@@ -10,10 +10,13 @@ from mixcli.settings import (
     DEFAULT_PRESET,
     MixSettings,
     RuleSettings,
+    TrainSettings,
     load_preset,
     override,
     parse_assignments,
+    parse_training_assignments,
     preset_names,
+    preset_values,
     presets_folder,
 )
 
@@ -54,7 +57,7 @@ def test_the_cd_preset_is_44_1_khz_16_bit_and_loud_may_limit_9_db():
 def test_a_preset_holds_no_path_and_no_device():
     for path in presets_folder().glob("*.yaml"):
         document = yaml.safe_load(path.read_text("utf-8"))
-        keys = {key for part in ("mix", "rules") for key in document.get(part, {})}
+        keys = {key for part in ("mix", "rules", "train") for key in document.get(part, {})}
         assert keys
         assert not {"device", "out", "path", "threads"} & keys
 
@@ -155,3 +158,21 @@ def test_unknown_keys_get_the_nearest_with_its_part(key, nearest):
 def test_no_assignment_makes_the_reader_fail_in_another_way(text):
     with pytest.raises(SettingsError):
         parse_assignments([f"no such key {text}"])
+
+
+def test_assignments_of_training_go_to_their_part_and_unknown_ones_get_the_nearest():
+    words = ["train.lr=1e-4", "batch_size=4", "model.depth=8", "model.inputs=[drums.kick]", "clip=off"]
+    train, model = parse_training_assignments(words)
+    assert override(TrainSettings(), train) == TrainSettings(lr=1e-4, batch_size=4, clip=None)
+    assert model == {"depth": 8, "inputs": ["drums.kick"]}
+    with pytest.raises(SettingsError) as caught:
+        parse_training_assignments(["train.seet=1"])
+    assert (caught.value.code, caught.value.hint) == ("E411", 'did you mean "train.seed"?')
+    with pytest.raises(SettingsError, match='"lr" is 2'):
+        override(TrainSettings(), {"lr": 2})
+
+
+def test_a_preset_of_training_is_refused_where_a_mix_is_made():
+    with pytest.raises(SettingsError, match="for training alone") as caught:
+        preset_values(["train-base"], "mix")
+    assert caught.value.code == "E425"

@@ -180,7 +180,7 @@ def _lost(index: int, song: _InHand, error: Any) -> WorkerLost | None:
         raise error
     if not isinstance(error, KilledWorker):
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        message = f"the Dask cluster cannot run mixcli as it is here: {printable(reason)}"
+        message = f"the Dask cluster cannot run this version of mixcli: {printable(reason)}"
         hint = "the same environment where the scheduler and all workers start."
         raise DeviceError(message, code="E607", hint=hint)
     song.deaths += song.worker is not None

@@ -16,14 +16,17 @@ from mixcli.cli.doctor import doctor
 from mixcli.cli.eval import evaluate
 from mixcli.cli.inspect import inspect
 from mixcli.cli.mix import mix
+from mixcli.cli.models import models
 from mixcli.cli.presets import presets
 from mixcli.cli.show import line, show_error
 from mixcli.cli.stopping import StopRequest
+from mixcli.cli.train import train
 from mixcli.errors import DeviceError, Interrupted, MixcliError, OutputError
 
 EPILOG = (
     "Exit codes: 0 done · 1 bug · 2 usage · 3 bad input · 4 bad preset, recipe or model · 5 cannot write · "
-    "6 device · 7 requirement missed · 10 some songs failed · 130/143 interrupted"
+    "6 device · 7 requirement missed · 8 training diverged · 10 some songs failed · 75 stopped early · "
+    "130/143 interrupted"
 )
 
 STREAM_FAILURES = (errno.ENOSPC, errno.EIO, errno.EBADF)  # of stdout: a full device, a closed stream
@@ -39,9 +42,11 @@ app.command()(mix)
 app.command()(batch)
 app.command()(inspect)
 app.add_typer(evaluate, name="eval")
+app.command()(train)
 app.command()(demo)
 app.command()(doctor)
 app.add_typer(presets, name="presets")
+app.add_typer(models, name="models")
 
 
 def show_version(wanted: bool) -> None:

@@ -1,4 +1,4 @@
-"""`mixcli presets`: what a mix can be made for, and in what style."""
+"""`mixcli presets`: what a mix can be made for, in what style, and how to train."""
 
 import sys
 from pathlib import Path
@@ -20,7 +20,7 @@ PresetArgument = Annotated[
 
 @presets.command("list")
 def list_presets(json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False) -> None:
-    """List the presets that come with mixcli: where a mix is going (delivery), and in what style it is."""
+    """List the presets that come with mixcli: where a mix is going, its style, and how to train."""
     from mixcli.mixing.result import to_json
     from mixcli.settings import load_preset, preset_names
 
@@ -44,13 +44,13 @@ def list_presets(json: Annotated[bool, typer.Option("--json", help="As JSON.")] 
 
 
 def kind_of(preset: "Preset") -> str:
-    """`delivery`, `style`, or both; `nothing` for one that sets nothing."""
+    """`delivery`, `style`, `training`, or several; `nothing` for one that sets nothing."""
     return "+".join(preset.kinds) or "nothing"
 
 
 def keys_set(preset: "Preset") -> list[str]:
     """The keys that a preset names, as `--set` takes them."""
-    parts = preset.model_dump(include={"mix", "rules"}, exclude_unset=True)
+    parts = preset.model_dump(include={"mix", "rules", "train", "model"}, exclude_unset=True)
     return [f"{part}.{key}" for part, values in parts.items() for key in values]
 
 

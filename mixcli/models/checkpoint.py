@@ -105,7 +105,7 @@ def load_checkpoint(path: Path, inputs: tuple[str, ...] | None = None) -> Traine
         return TrainedModel(settings, _module(settings, found, path), sha256, path.stem)
     if not isinstance(content, dict) or not isinstance(content.get("settings"), str):
         message = f'"{display_name(path)}" is not a checkpoint of mixcli, nor of a layout that it reads.'
-        hint = "of other tools, mixcli reads the MixWaveUNet of automix-toolkit."
+        hint = "of other tools' files, only automix-toolkit's MixWaveUNet can be read."
         raise CheckpointError(message, code="E404", hint=hint)
     settings = parse_part(ModelSettings, content["settings"], path)
     if inputs not in (None, settings.inputs):

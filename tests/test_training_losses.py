@@ -1,0 +1,184 @@
+"""The losses of training, against another implementation, closed forms, and numerical gradients."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from mixcli.engine.bound import ResidualBound
+from mixcli.models.settings import BASE, PAPER
+from mixcli.settings import TrainSettings
+from mixcli.training.bound import bound_residual
+from mixcli.training.losses import (
+    GAIN_RANGE,
+    Spectra,
+    l1,
+    left_right_stft,
+    matched_gain,
+    residual_energy,
+    si_sdr_db,
+    stft_distance,
+    sum_difference_stft,
+)
+from mixcli.training.objective import loss_per_piece, make_mix
+
+
+def noise(*shape, seed=0, dtype=torch.float64):
+    return torch.from_numpy(np.random.default_rng(seed).standard_normal(shape)).to(dtype)
+
+
+@pytest.fixture
+def pair():
+    """A target in stereo, its sides alike but not equal, and a mix that is near."""
+    target_BCT = 0.2 * (noise(3, 2, 6000) + noise(3, 1, 6000, seed=1))
+    return target_BCT + 0.05 * noise(3, 2, 6000, seed=2), target_BCT
+
+
+@pytest.mark.parametrize(("sizes", "hop"), [((512, 2048), 0.25), ((1024, 256), 0.5)])
+def test_the_spectral_distances_are_auraloss_s(pair, sizes, hop):
+    auraloss = pytest.importorskip("auraloss")
+    options = {
+        "fft_sizes": list(sizes),
+        "hop_sizes": [round(size * hop) for size in sizes],
+        "win_lengths": list(sizes),
+    }
+    mix_BCT, target_BCT = (signal.float() for signal in pair)
+    spectra = Spectra(sizes, hop)
+    ours_B = sum_difference_stft(mix_BCT, target_BCT, spectra)
+    of_left_B = stft_distance(mix_BCT[:, 0], target_BCT[:, 0], spectra)
+    for piece in range(len(mix_BCT)):  # one by one, since theirs takes the norms over the whole batch
+        mix_1CT, target_1CT = mix_BCT[piece : piece + 1], target_BCT[piece : piece + 1]
+        theirs = auraloss.freq.SumAndDifferenceSTFTLoss(**options)(mix_1CT, target_1CT)
+        assert float(ours_B[piece]) == pytest.approx(float(theirs), rel=1e-5)
+        theirs = auraloss.freq.MultiResolutionSTFTLoss(**options)(mix_1CT[:, :1], target_1CT[:, :1])
+        assert float(of_left_B[piece]) == pytest.approx(float(theirs), rel=1e-5)
+
+
+def test_the_distance_of_a_mix_from_itself_is_zero_and_of_half_of_it_is_known(pair):
+    """Half the amplitude: a convergence of 1/2, and log 2 in every bin that is above the floor."""
+    _, target_BCT = pair
+    spectra = Spectra((512,))
+    for distance in (l1, lambda a, b: sum_difference_stft(a, b, spectra)):
+        assert distance(target_BCT, target_BCT).abs().max() == 0
+    half_B = sum_difference_stft(target_BCT / 2, target_BCT, spectra)
+    assert half_B.numpy() == pytest.approx(0.5 + math.log(2), rel=1e-4)
+    assert l1(target_BCT / 2, target_BCT).numpy() == pytest.approx(
+        target_BCT.abs().mean(dim=(1, 2)).numpy() / 2
+    )
+
+
+def test_swapped_sides_are_nothing_to_sum_and_difference_but_to_left_and_right(pair):
+    _, target_BCT = pair
+    swapped_BCT = target_BCT.flip(1)
+    assert sum_difference_stft(swapped_BCT, target_BCT, Spectra((512,))).max() < 1e-9
+    assert left_right_stft(swapped_BCT, target_BCT, Spectra((512,))).min() > 0.5
+
+
+def test_a_mono_target_does_not_make_the_distance_of_the_difference_explode():
+    mono_BCT = noise(1, 1, 6000).expand(1, 2, 6000)
+    slightly_wide_BCT = mono_BCT + 1e-3 * noise(1, 2, 6000, seed=4)
+    assert float(sum_difference_stft(slightly_wide_BCT, mono_BCT, Spectra())) < 10
+
+
+def test_the_matched_gain_is_the_one_with_the_least_squared_error(pair):
+    mix_BCT, target_BCT = pair
+    gain_B = matched_gain(mix_BCT, target_BCT).flatten()
+    solved = [
+        np.linalg.lstsq(mix_CT.reshape(-1, 1), target_CT.flatten(), rcond=None)[0][0]
+        for mix_CT, target_CT in zip(mix_BCT.numpy(), target_BCT.numpy(), strict=True)
+    ]
+    assert gain_B.numpy() == pytest.approx(solved, rel=1e-12)
+    assert matched_gain(target_BCT * 4, target_BCT).flatten().numpy() == pytest.approx(0.25)
+    assert matched_gain(-target_BCT, target_BCT).flatten().numpy() == pytest.approx(GAIN_RANGE[0])
+    assert float(matched_gain(torch.zeros(1, 2, 9), noise(1, 2, 9))) == 1
+
+
+def test_si_sdr_is_the_power_of_the_target_over_that_of_what_is_orthogonal_to_it():
+    """Noise made orthogonal to the target, 20 dB below it: 20 dB whatever the scale."""
+    target_CT, noise_CT = noise(2, 5000), noise(2, 5000, seed=1)
+    noise_CT -= (noise_CT * target_CT).sum() / target_CT.square().sum() * target_CT
+    noise_CT *= 0.1 * (target_CT.square().sum() / noise_CT.square().sum()).sqrt()
+    assert si_sdr_db(target_CT + noise_CT, target_CT) == pytest.approx(20, abs=1e-9)
+    assert si_sdr_db(-3 * (target_CT + noise_CT), target_CT) == pytest.approx(20, abs=1e-9)
+    assert si_sdr_db(target_CT, target_CT) > 150
+    assert si_sdr_db(torch.zeros(2, 9), target_CT[:, :9]) is None
+
+
+def test_the_energy_of_residuals_is_a_share_of_their_bus_s():
+    buses_BKCT = noise(2, 3, 2, 400)
+    buses_BKCT[:, 2] = 0  # a silent bus counts for nothing
+    residual_BKCT = buses_BKCT * torch.tensor([0.5, 0.1, 1.0])[None, :, None, None] + 0
+    residual_BKCT[:, 2] = 1
+    assert residual_energy(residual_BKCT, buses_BKCT).numpy() == pytest.approx(0.25 + 0.01)
+
+
+@pytest.mark.parametrize("n_samples", [160, 4001, 999])
+def test_the_bound_is_the_one_that_mixing_applies(n_samples):
+    """Against the engine's, over loud and quiet stretches of the bus, and one without any sound."""
+    generator = np.random.default_rng(5)
+    buses_KTC = generator.standard_normal((3, n_samples, 2)).astype(np.float32)
+    buses_KTC[1] *= np.linspace(0, 2, n_samples, dtype=np.float32)[:, None]
+    buses_KTC[2, n_samples // 3 :] = 0
+    residual_KTC = generator.standard_normal((3, n_samples, 2)).astype(np.float32)
+    residual_KTC[0] *= 0.1
+    expected_KTC = ResidualBound(8_000, 3).push(buses_KTC, residual_KTC, last=True)
+    as_pieces = [torch.from_numpy(each).transpose(1, 2)[None].double() for each in (residual_KTC, buses_KTC)]
+    bounded_BKCT = bound_residual(*as_pieces, 8_000)
+    difference = bounded_BKCT[0].transpose(1, 2).numpy() - expected_KTC
+    assert np.abs(difference).max() < 1e-6
+    assert np.abs(expected_KTC - residual_KTC).max() > 0.1  # it does something
+
+
+def test_the_gradients_are_those_of_the_functions():
+    target_BCT = noise(1, 2, 48)
+    mix_BCT = (target_BCT + 0.3 * noise(1, 2, 48, seed=3)).requires_grad_()
+    spectra = Spectra((32, 16))
+    buses_BKCT = noise(1, 2, 2, 60) * torch.tensor([1.0, 0.2])[None, :, None, None]
+    residual_BKCT = (0.9 * noise(1, 2, 2, 60, seed=6)).requires_grad_()
+    check = torch.autograd.gradcheck
+    assert check(lambda mix: l1(mix, target_BCT), mix_BCT)
+    assert check(lambda mix: sum_difference_stft(mix, target_BCT, spectra), mix_BCT)
+    assert check(
+        lambda mix: sum_difference_stft(mix * matched_gain(mix, target_BCT), target_BCT, spectra), mix_BCT
+    )
+    assert check(lambda residual: bound_residual(residual, buses_BKCT, 400), residual_BKCT)
+    assert check(lambda residual: residual_energy(residual, buses_BKCT), residual_BKCT)
+
+
+def test_no_gradient_is_lost_or_infinite_where_all_is_silent_or_equal():
+    settings = TrainSettings(l1=1, stft=1, sides=1, residual=1, gain_match=True, stft_sizes=(64,))
+    inputs_BKT = torch.zeros(1, 18, 200)
+    for target_BCT in (torch.zeros(1, 2, 200), noise(1, 2, 200, dtype=torch.float32)):
+        residual_BKT = torch.zeros(1, 16, 200, requires_grad=True)
+        made = make_mix(residual_BKT, inputs_BKT, BASE)
+        loss_per_piece(made, target_BCT, settings).sum().backward()
+        assert bool(torch.isfinite(residual_BKT.grad).all())
+    mix_BCT = noise(1, 2, 200, dtype=torch.float32).requires_grad_()
+    loss_per_piece(make_mix(mix_BCT, inputs_BKT, PAPER), mix_BCT.detach(), settings).sum().backward()
+    assert bool(torch.isfinite(mix_BCT.grad).all())
+
+
+def test_residuals_of_zero_give_the_console_s_mix_and_can_learn():
+    inputs_BKT = noise(1, 18, 400, dtype=torch.float32)
+    residual_BKT = torch.zeros(1, 16, 400, requires_grad=True)
+    made = make_mix(residual_BKT, inputs_BKT, BASE)
+    assert torch.equal(made.mix_BCT, inputs_BKT[:, -2:])
+    made.mix_BCT.square().sum().backward()
+    assert torch.allclose(residual_BKT.grad[:, 6:8], 2 * inputs_BKT[:, -2:])
+
+
+def test_the_loss_is_the_weighted_sum_of_its_terms(pair):
+    mix_BCT, target_BCT = pair
+    made = make_mix(mix_BCT, mix_BCT, PAPER)
+    sizes = {"stft_sizes": (512, 128), "stft_hop": 0.5}
+    spectra = Spectra((512, 128), 0.5)
+    whole_B = loss_per_piece(made, target_BCT, TrainSettings(l1=0.3, stft=2, sides=0.7, **sizes))
+    expected_B = 0.3 * l1(mix_BCT, target_BCT) + 2 * sum_difference_stft(mix_BCT, target_BCT, spectra)
+    expected_B = expected_B + 0.7 * left_right_stft(mix_BCT, target_BCT, spectra)
+    assert torch.allclose(whole_B, expected_B)
+    matched_B = loss_per_piece(
+        make_mix(5 * mix_BCT, mix_BCT, PAPER), target_BCT, TrainSettings(gain_match=True, **sizes)
+    )
+    near_B = loss_per_piece(made, target_BCT, TrainSettings(gain_match=True, **sizes))
+    assert torch.allclose(matched_B, near_B)
