@@ -18,7 +18,11 @@ COMMAND = re.compile(r"\bmixcli(?: ([a-z]+))(?: ([a-z]+))?")
 
 def options_in(text: str) -> list[str]:
     """The options a text names, but for those of another program."""
-    return [] if re.search(r"ffmpeg|dask (worker|scheduler)", text) else [match[0] for match in OPTION.finditer(text)]
+    return (
+        []
+        if re.search(r"ffmpeg|dask (worker|scheduler)", text)
+        else [match[0] for match in OPTION.finditer(text)]
+    )
 
 
 def literals(path: Path) -> list[tuple[int, str]]:
