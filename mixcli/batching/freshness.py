@@ -29,8 +29,8 @@ class SongKey:
     content: str | None = None
 
 
-def asked_digest(every: MixRequest) -> str:
-    """A digest of all that is asked of every song alike: settings, presets, weights, version."""
+def asked_digest(every: MixRequest, *, album: bool = False) -> str:
+    """A digest of all that is asked of every song alike: settings, presets, weights, version, albums."""
     settings, _ = settle_settings(every)
     nowhere = replace(every, folder=Path(os.devnull), out=None)
     digest = hashlib.sha256(request_fingerprint(nowhere).encode())
@@ -38,6 +38,7 @@ def asked_digest(every: MixRequest) -> str:
     weights = [named] if named is not None and named.is_file() else sorted(WEIGHTS.rglob("*.safetensors"))
     for path in weights:
         digest.update(file_sha256(path).encode())
+    digest.update(b"album" if album else b"")
     return digest.hexdigest()[:32]
 
 

@@ -61,6 +61,7 @@ class PlannedSong:
     working_bytes: int = 0
     failure: MixcliError | None = None
     adopted: dict[str, Any] | None = None
+    album_lufs: tuple[float, float] | None = None  # before the master, and the target, in its album
     settling: bool = False  # its files were changed a moment ago, and may be changing still
     touched: bool = False  # the files look different, and hold what they held
 
@@ -119,7 +120,7 @@ def plan_batch(
     mixed are planned as failures. Raises SettingsError E421 when two songs would have one mix.
     """
     settings, _ = settle_settings(request.every)
-    planner = _Planner(request, settings, asked_digest(request.every), manifest)
+    planner = _Planner(request, settings, asked_digest(request.every, album=request.album), manifest)
     planned = []
     for index, song in enumerate(found):
         planned.append(planner.plan(song))

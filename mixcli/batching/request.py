@@ -26,8 +26,9 @@ class BatchRequest:
 
     `places` are folders, patterns and files that list folders. `every` says what is asked of each song; its
     folder and output are those of no song. `only` is "rest" for all that is not done yet. Songs
-    that changed less than `settle_s` ago are left for later. A `shard` is the share of this run. Songs are
-    mixed by processes of this machine, or by the Dask cluster of a `scheduler` (its address, or its file).
+    that changed less than `settle_s` ago are left for later. A `shard` is the share of this run. With `album`
+    the songs of each folder get one gain. Songs are mixed by processes of this machine, or by the Dask
+    cluster of a `scheduler` (its address, or its file).
     """
 
     places: tuple[Path, ...]
@@ -38,4 +39,5 @@ class BatchRequest:
     limits: Limits = field(default_factory=Limits)
     settle_s: float = 0.0
     shard: Shard | None = None
+    album: bool = False
     scheduler: str | None = None

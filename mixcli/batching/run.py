@@ -151,7 +151,7 @@ class BatchRun:
             request = song.request
             if request.if_exists == "skip":
                 request = replace(request, if_exists="overwrite")
-            yield index, SongTask(request=request, asked=self.plan.asked)
+            yield index, SongTask(request=request, asked=self.plan.asked, album_lufs=song.album_lufs)
 
     def _limit_reached(self, elapsed_s: float) -> Stopped | None:
         limits = self.request.limits

@@ -20,10 +20,14 @@ TELL_EVERY_S = 0.2
 
 @dataclass(frozen=True, kw_only=True)
 class SongTask:
-    """A song to mix, and the digest of what is asked of all songs alike."""
+    """A song to mix, and the digest of what is asked of all songs alike.
+
+    `album_lufs` are its loudness before the master and its target, where it is one of an album.
+    """
 
     request: MixRequest
     asked: str
+    album_lufs: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +65,8 @@ def mix_one(task: SongTask, tell: Tell) -> SongDone:
         entry = finished_entry(document, result.paths.audio)
         spent = round(time.monotonic() - started, 3)
         entry |= {"asked": key.asked, "stat": key.stat, "content": key.content, "seconds": spent}
+        if task.album_lufs is not None:
+            entry |= dict(zip(("console_lufs", "album_lufs"), task.album_lufs, strict=True))
         return SongDone(document=document, entry=entry, audio=result.paths.audio)
     except MixcliError as error:
         return failed(request, error)

@@ -12,7 +12,7 @@ from mixcli.cli.progress import song_progress
 from mixcli.cli.show import line, show_error
 from mixcli.cli.spelled_out import spell_out_options
 from mixcli.cli.stopping import StopRequest
-from mixcli.errors import Interrupted, OutputError
+from mixcli.errors import Interrupted, OutputError, UsageError
 
 if TYPE_CHECKING:
     from mixcli.batching.manifest import Manifest
@@ -64,6 +64,8 @@ def batch(
         if [song.relative for song in found] == ["."] and plan.songs and options.quiet < 2 and kind != "json":
             line(f'warning[W306]: "{plan.songs[0].label}" is one song; mixing it.')
         jobs = jobs_asked(options.jobs, plan, by_cluster=request.scheduler is not None)
+        if request.album:
+            plan = level_songs(plan, request, manifest, jobs or 1, options, stop)
         check_disk(plan, request, jobs or 1)
         with manifest:
             run = BatchRun(plan, request, manifest, jobs=jobs)
@@ -94,6 +96,32 @@ def make_plan(
             shown.count("Planning", done, total, "")
 
         return plan_batch(request, found, manifest, on_song=on_song)
+
+
+def level_songs(
+    plan: "BatchPlan",
+    request: "BatchRequest",
+    manifest: "Manifest",
+    jobs: int,
+    options: BatchOptions,
+    stop: StopRequest,
+) -> "BatchPlan":
+    """The plan with the targets of albums, for which songs are heard once before they are mixed."""
+    from mixcli.batching.albums import level_albums, measure_songs, songs_to_measure
+
+    if plan.settings.lufs is None or plan.settings.loudness_mode == "measure":
+        raise UsageError("--album needs a loudness to reach.", code="E239", hint="--lufs -14")
+    indexes = songs_to_measure(plan, manifest.entries)
+    measured: dict[int, float | None] = {}
+    with (
+        song_progress(stop, quiet=options.quiet, verbose=options.verbose) as shown,
+        closing(measure_songs(plan, indexes, jobs=jobs)) as found,
+    ):
+        for index, lufs in found:
+            stop.check()
+            measured[index] = lufs
+            shown.count("Listening", len(measured), len(indexes), plan.songs[index].label)
+    return level_albums(plan, request, measured, manifest.entries)
 
 
 def check_disk(plan: "BatchPlan", request: "BatchRequest", jobs: int) -> None:

@@ -65,6 +65,14 @@ ShareOf = Annotated[
         rich_help_panel=SELECTION,
     ),
 ]
+Album = Annotated[
+    bool,
+    typer.Option(
+        "--album",
+        help="One gain for all songs of a folder: the loudest reaches the target, soft ones stay soft.",
+        rich_help_panel=OUTPUT,
+    ),
+]
 Merge = Annotated[
     bool,
     typer.Option(
@@ -161,4 +169,5 @@ class BatchOptions(MixOptions):
     max_failures: MaxFailures = None
     fail_fast: FailFast = False
     merge: Merge = False
+    album: Album = False
     progress: ProgressKind = "auto"

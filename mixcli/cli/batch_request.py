@@ -37,6 +37,9 @@ def build_batch(
         raise UsageError("--fail-fast and --max-failures contradict each other.", code="E206")
     only = parse_choice("--only", options.only, ("rest", "new", "failed", "stale", "all"))
     check = parse_choice("--check", options.check, ("quick", "content"))
+    if options.album and options.shard is not None:
+        hint = "give each folder of songs to a run of its own."
+        raise UsageError("--album and --shard contradict each other.", code="E239", hint=hint)
     listed: list[Path] = []
     if STDIN in places:
         listed = list_of(sys.stdin.buffer.read(), separator=b"\0" if options.null else b"\n")
@@ -54,6 +57,7 @@ def build_batch(
         limits=limits,
         settle_s=parse_span("--settle", options.settle) or 0.0,
         shard=parse_shard(options.shard),
+        album=options.album,
         scheduler=scheduler_asked(options),
     )
     return request, listed
