@@ -71,7 +71,7 @@ def test_a_mapped_file_reads_as_the_array_in_memory(tmp_path):
     assert find_artefacts(mapped_TC, RATE, song.stems) == find_artefacts(dirty_TC, RATE, song.stems)
 
 
-@pytest.mark.parametrize("gain_db", [-20, 20])
+@pytest.mark.parametrize("gain_db", [-20, pytest.param(20, marks=pytest.mark.slow)])
 def test_a_gain_on_the_mix_changes_nothing(gain_db, rng):
     song = clean_songs(0)[0]
     dirty_TC = song.mix_TC.copy()

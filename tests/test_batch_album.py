@@ -40,6 +40,7 @@ def library(tmp_path, monkeypatch):
     return tmp_path / "library"
 
 
+@pytest.mark.slow
 def test_the_loudest_reaches_the_target_and_the_distances_are_those_before_the_master(run, library):
     code, _, err = run("batch", "library", "--album", *MODE)
     assert code == 0, err

@@ -162,6 +162,7 @@ def test_several_places_lists_and_patterns_keep_the_paths_as_they_were_written(r
     assert list(planned(run, "../../library/B", ".")) == ["B/One", "One", "Two"]
 
 
+@pytest.mark.slow
 def test_a_list_comes_on_standard_input_by_lines_or_with_nul(library):
     text = "library/A/One\0library/B/One\0"
     _, out, _ = mixcli(library.parent, "batch", "-", "-0", "-n", input=text)

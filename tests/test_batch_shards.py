@@ -66,6 +66,7 @@ def test_shares_at_the_same_time_make_what_one_run_makes(run, library):
     assert (out, "0 mixed, 4 up to date, 0 failed" in err) == ("", True)
 
 
+@pytest.mark.slow
 def test_a_share_knows_what_another_has_done_and_the_whole_takes_it_over(run, library):
     run("batch", "library", "--shard", "1/2", "-q", "-j", "1")
     done = len(list(Path("mixes").rglob("*.wav")))

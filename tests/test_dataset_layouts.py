@@ -237,6 +237,7 @@ def test_a_manifest_gives_roles_groups_and_parts(suffix, tmp_path):
         ("song,stem\nOne,a.wav,b\n", "line 2: more fields than columns."),
         ("song,stem\n", "line 1: no rows."),
         ("", 'line 1: no column "song".'),
+        ("song,stem," + 200_000 * "x", "field larger than field limit"),
     ],
 )
 def test_a_broken_manifest_is_refused_with_its_line(text, message, tmp_path):
@@ -246,6 +247,13 @@ def test_a_broken_manifest_is_refused_with_its_line(text, message, tmp_path):
         read(path)
     assert message in refused.value.message
     assert (refused.value.code, refused.value.exit_code) == ("E372", 3)
+
+
+def test_a_row_that_is_nested_too_deep_is_not_json(tmp_path):
+    path = tmp_path / "songs.jsonl"
+    path.write_text(100_000 * "[")
+    with pytest.raises(SongError, match=r'songs\.jsonl" line 1: not JSON'):
+        read(path)
 
 
 def test_what_one_song_of_a_manifest_lacks_costs_that_song_alone(tmp_path):
@@ -284,10 +292,11 @@ def test_metadata_that_cannot_be_read_stop_nothing(tmp_path):
     (tmp_path / "V1" / "AnnBand_One" / "AnnBand_One_METADATA.yaml").write_text("stems: [")
     write_moisesdb(tmp_path / "m")
     document = next((tmp_path / "m").rglob("data.json"))
-    document.write_text("{")
     assert by_name(tmp_path)["AnnBand_One"].problems == ("no metadata: roles are told by the sound",)
-    broken = [item for item in read(tmp_path / "m") if isinstance(item, RefusedSong)]
-    assert [item.reason for item in broken] == ['"data.json" cannot be read.']
+    for text in ("{", 100_000 * "["):
+        document.write_text(text)
+        broken = [item for item in read(tmp_path / "m") if isinstance(item, RefusedSong)]
+        assert [item.reason for item in broken] == ['"data.json" cannot be read.']
 
 
 @pytest.mark.parametrize("stems", ["null", "[1]", "{S01: {raw: {R01: x}}}"])

@@ -148,7 +148,9 @@ def test_both_channels_get_one_gain(song_of, rng):
 
 
 @pytest.mark.parametrize("effects", [{"expander": EXPANDER}, {"compressor": COMPRESSOR}, ALL])
-@pytest.mark.parametrize("by", ["gain", "bus", "option"])
+@pytest.mark.parametrize(
+    "by", ["gain", *(pytest.param(by, marks=pytest.mark.slow) for by in ("bus", "option"))]
+)
 def test_the_gain_is_a_fader_that_moves_the_level_and_not_the_compression(song_of, rng, effects, by):
     song = song_of({"a.wav": bursts(rng, 2)})
     plain, louder = recipe_of({"a.wav": effects}), recipe_of({"a.wav": effects | {"gain_db": 7.3}})

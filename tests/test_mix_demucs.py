@@ -6,7 +6,7 @@ import torch
 from torch.nn import functional
 
 from mixcli.engine.stream import open_stream
-from mixcli.engine.windows import WindowStream
+from mixcli.engine.windows import WINDOW, WindowStream
 from mixcli.models.checkpoint import build_model
 from mixcli.models.mix_demucs import MixDemucs
 from mixcli.models.network import render_whole
@@ -189,6 +189,15 @@ def test_a_song_shorter_than_a_window_is_one_pass():
     network = small()
     inputs_KT = torch.randn(3, 3000, dtype=torch.float64)
     assert torch.equal(open_stream(network).push(inputs_KT, last=True), render_whole(network, inputs_KT))
+
+
+@pytest.mark.parametrize("shape", [{"stride": 3}, {"stride": 7, "depth": 1}, {"stride": 6, "depth": 2}])
+def test_networks_of_any_stride_have_windows(shape):
+    """Longer than a window: without a recurrent layer it is the one pass over the song."""
+    network = small(lstm_layers=0, channels=1, **shape)
+    inputs_KT = torch.randn(3, WINDOW + 30_000, dtype=torch.float64)
+    mix_CT = open_stream(network).push(inputs_KT, last=True)
+    assert torch.allclose(mix_CT, render_whole(network, inputs_KT), rtol=0, atol=1e-12)
 
 
 def test_memory_does_not_grow_with_the_song():

@@ -72,6 +72,7 @@ def test_what_is_said_of_reach_and_windows_is_so():
     assert f"windows of {WINDOW:,} samples with {OVERLAP:,} in common" in " ".join(PAGE.split())
 
 
+@pytest.mark.slow
 def test_the_pictures_are_those_that_the_networks_draw(tmp_path):
     script = REPOSITORY / "benchmarks" / "draw_networks.py"
     done = subprocess.run([sys.executable, script, tmp_path], capture_output=True, text=True, check=False)

@@ -202,7 +202,14 @@ def write_answers(folder: Path, key_file: str) -> None:
         (folder / f"{listener}.json").write_text(json.dumps({**document, "ratings": ratings}), "utf-8")
 
 
-@pytest.mark.parametrize("page", PAGES[1:], ids=lambda page: page.name)
+QUICK_PAGES = ("training.md", "first-mix.md", "model.md")
+
+
+@pytest.mark.parametrize(
+    "page",
+    [pytest.param(page, marks=() if page.name in QUICK_PAGES else pytest.mark.slow) for page in PAGES[1:]],
+    ids=lambda page: page.name,
+)
 def test_every_command_of_docs_ends_with_exit_code_0(page, place, run):
     if page.name == "model.md":
         code = re.search(r"```python\n(.*?)```", page.read_text("utf-8"), re.S)

@@ -49,13 +49,14 @@ def test_closed_and_full_streams_are_no_bugs(song, redirection, code):
     assert Path("mixes/Song A.wav").exists()
 
 
+@pytest.mark.slow
 def test_a_mix_to_a_full_device_is_told_and_costs_exit_code_5(song):
     done = shell(f'"{sys.executable}" -m mixcli mix "{song}" -o - >/dev/full')
     assert done.returncode == 5
     assert b"error[E508]" in done.stderr
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     "after_s", [1.3, *(pytest.param(s, marks=pytest.mark.slow) for s in (0.3, 0.8, 1.8))]
 )
@@ -108,6 +109,7 @@ def test_a_link_to_itself_is_one_broken_stem(run, song):
     assert run("mix", song, "--exclude", "self.wav", "-q")[0] == 0
 
 
+@pytest.mark.slow
 def test_what_cannot_be_read_in_a_library_costs_only_itself(run, make_song, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     make_song("library/good", seconds=1)
@@ -151,6 +153,7 @@ def test_terms_never_take_the_place_of_other_files(run, song):
     assert run("mix", song, "--terms", "stems", "--force")[0] == 0
 
 
+@pytest.mark.slow
 def test_up_to_date_means_the_same_files_and_the_same_mix(run, make_song, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     make_song("real/stems", seconds=1)

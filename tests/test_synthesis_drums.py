@@ -7,6 +7,7 @@ from synthesis_material import BEAT, RATE, make_kit, make_material, make_set
 
 from mixcli.audio.decibels import db_to_gain
 from mixcli.audio.expander import Expander
+from mixcli.errors import SongError
 from mixcli.synthesis.mixing_desk import pan_gains
 from mixcli.synthesis.note_map import DRUM_INPUTS
 from mixcli.synthesis.sessions import SoundBank, read_source, render, session_plans
@@ -172,6 +173,27 @@ def test_rooms_are_inputs_too_and_stand_in_the_mix_where_they_are_asked_for(tmp_
     # 12 dB below the overheads, give or take a mood of 0.5 dB and of the pair's two sides
     ratio = energy(session.stems["drums.room:L"]) / energy(session.stems["drums.overhead:L"])
     assert 10 * np.log10(ratio) + left.gain_db == pytest.approx(-12, abs=1.01)
+
+
+@pytest.mark.parametrize("overhead", ["oh", "ohl", "ohr"])
+def test_one_overhead_is_heard_on_both_sides_whatever_it_is_called(tmp_path, overhead):
+    pieces = {"kick": (0, 0.1, 0.1), "snare": (1, 0.2, 0.2)}
+    make_kit(tmp_path / "kit", microphones=("kick", "snare", overhead, "front"), pieces=pieces)
+    make_set(tmp_path / "grooves", [("ann", "one", "train", BEAT)])
+    stems = render(plans_of(tmp_path, OPTIONS + ",rooms")[0]).stems
+    assert {name for name, stem in stems.items() if stem.any()} == {
+        *("drums.kick", "drums.snare", "drums.overhead:L", "drums.overhead:R", "drums.room:L", "drums.room:R")
+    }
+    levels_db = [10 * np.log10(energy(stems[f"drums.overhead:{side}"])) for side in "LR"]
+    assert levels_db[0] == pytest.approx(levels_db[1], abs=0.5)  # but for what the room adds
+
+
+def test_a_kit_without_overheads_is_refused(tmp_path):
+    make_kit(tmp_path / "kit", microphones=("kick", "snare"), pieces={"kick": (0, 0, 0), "snare": (1, 0, 0)})
+    make_set(tmp_path / "grooves", [("ann", "one", "train", BEAT)])
+    with pytest.raises(SongError, match="no overhead") as caught:
+        render(plans_of(tmp_path)[0])
+    assert caught.value.code == "E375"
 
 
 def test_a_stretch_without_a_stroke_is_silent_in_the_mix(tmp_path):

@@ -125,7 +125,12 @@ def test_a_kit_with_one_overhead_and_no_tom_microphones_gives_both_overheads_and
         "microphone,input\nbeater,drums.kick\nshell,drums.snare\nover,drums.overhead:L\n", "utf-8"
     )
     kit = read_kit(tmp_path / "small")
-    assert kit.channel_of_input == {"drums.kick": 0, "drums.snare": 1, "drums.overhead:L": 2}
+    assert kit.channel_of_input == {
+        "drums.kick": 0,
+        "drums.snare": 1,
+        "drums.overhead:L": 2,
+        "drums.overhead:R": 2,
+    }
     assert "tom1" in kit.pieces  # tom_high
     (tmp_path / "small" / "microphones.csv").unlink()
     index = tmp_path / "small" / "hits.csv"

@@ -6,6 +6,8 @@ import pytest
 from synthesis_material import make_kit, make_material
 
 from mixcli.errors import SongError, UsageError
+from mixcli.synthesis.kit import read_kit
+from mixcli.synthesis.material import find_material
 from mixcli.synthesis.sessions import read_source, session_plans
 
 OPTIONS = "shortest=1,longest=3,seed=4"
@@ -78,6 +80,32 @@ def test_a_folder_with_nothing_to_play_is_refused(tmp_path):
             plans_of(tmp_path / "data")
         assert caught.value.code == "E374"
         mend()
+
+
+@pytest.mark.parametrize("content", [b"piece,velocity_rank,file\n\xff", b"input," + 200_000 * b"x"])
+def test_an_index_that_is_no_table_is_named(tmp_path, content):
+    make_material(tmp_path)
+    (tmp_path / "grooves" / "info.csv").write_bytes(content)
+    with pytest.raises(SongError, match=r"info\.csv") as caught:
+        plans_of(tmp_path)
+    assert caught.value.code == "E375"
+    (tmp_path / "kit one" / "microphones.csv").write_bytes(content)
+    with pytest.raises(SongError, match=r"microphones\.csv") as caught:
+        read_kit(tmp_path / "kit one")
+    assert caught.value.code == "E375"
+    (tmp_path / "kit one" / "hits.csv").write_bytes(content)
+    assert find_material(tmp_path).kits == ()
+
+
+def test_a_duration_that_is_no_number_is_that_of_the_last_hit(tmp_path):
+    make_material(tmp_path)
+    before = plans_of(tmp_path)
+    index = tmp_path / "grooves" / "info.csv"
+    index.write_text(index.read_text("utf-8").replace(",2.0,", ",inf,"), "utf-8")
+    # the last hit of the beat is 1860 of 480 ticks in half a second, and later by the number of the beat
+    lengths_s = sorted(plan.n_samples / plan.sample_rate for plan in plans_of(tmp_path))
+    assert lengths_s == [3.0, 3.0, 3.0] == [plan.n_samples / plan.sample_rate for plan in before]
+    assert all(plan.start_s == 0 for plan in plans_of(tmp_path))
 
 
 @pytest.mark.parametrize(

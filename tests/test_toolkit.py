@@ -52,7 +52,10 @@ def test_the_size_is_that_of_the_arithmetic():
     assert sum(each.numel() for each in sixteen.parameters()) == 17_836_002
 
 
-@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.float64, 1e-10)])
+@pytest.mark.parametrize(
+    ("dtype", "tolerance"),
+    [pytest.param(torch.float32, 1e-5, marks=pytest.mark.slow), (torch.float64, 1e-10)],
+)
 def test_the_full_network_is_that_of_its_description(dtype, tolerance):
     state = random_state()
     inputs_BKT = 0.1 * torch.randn(1, 8, 4096, dtype=dtype)
@@ -93,6 +96,7 @@ def test_streamed_it_equals_the_whole_song_padded_with_zeros_to_its_grid(n_sampl
         assert torch.allclose(whole_CT, plain_forward(state, padded_KT[None])[0, :, :n_samples], atol=1e-12)
 
 
+@pytest.mark.slow
 def test_the_full_network_streamed_in_32_bit_equals_the_whole_song():
     network = network_of(random_state())
     inputs_KT = 0.1 * torch.randn(8, 50_000)

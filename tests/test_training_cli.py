@@ -91,6 +91,28 @@ def test_the_same_command_goes_on_and_two_runs_are_the_same(library, run):
     assert "train.seed 1337 → 5" in err
 
 
+def test_a_checkpoint_of_another_run_does_not_replace_a_training(library, run):
+    short = (*SMALL, "--steps", "5")
+    assert run("train", library, "--out", "one", *short)[0] == 0
+    assert run("train", library, "--out", "two", *short, "--cache", "one/cache")[0] == 0
+    before = Path("two/checkpoints/last.pt").read_bytes()
+    code, out, err = run("train", library, "--out", "two", *SMALL, "--resume", "one")
+    assert (code, out) == (5, "")
+    assert err.startswith('error[E510]: "two" holds a training already')
+    assert Path("two/checkpoints/last.pt").read_bytes() == before
+
+
+def test_another_seed_of_the_training_splits_the_songs_as_before_and_one_of_the_data_does_not(library, run):
+    parts = {}
+    for option in ("--seed", "--data-seed"):
+        for seed in range(4):
+            found = json.loads(run("train", library, "-n", "--json", *SMALL, option, str(seed))[1])
+            said = tuple(song["part"] for song in found["songs"])
+            parts.setdefault(option, set()).add(said)
+    assert len(parts["--seed"]) == 1
+    assert len(parts["--data-seed"]) > 1
+
+
 def test_a_model_is_trained_further_on_other_songs(library, run):
     assert run("train", library, "--out", "first", *SMALL)[0] == 0
     options = ("-p", "train-paper", "--init", "first", "--steps", "2", "--segment", "0.2", "--device", "cpu")
@@ -237,7 +259,8 @@ def test_every_option_and_setting_is_on_the_page_of_training():
     words = set(re.findall(r"(?<![\w-])--?[a-z-]+", page))
     options = [parameter.opts for parameter in get_command(app).commands["train"].params]
     options = [[option for option in names if option.startswith("-")] for names in options]
-    assert [names for names in options if names and not words.intersection([*names, "--help"])] == []
+    options = [names for names in options if names and "--help" not in names]
+    assert [names for names in options if not words.intersection(names)] == []
     table = page.split("### All settings\n")[1].split("\n\n")[0].strip()
     rows = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in table.splitlines()[2:]]
     schema = TrainSettings.model_json_schema()["properties"]
@@ -252,3 +275,19 @@ def test_every_option_and_setting_is_on_the_page_of_training():
         assert shown[key] == (told.lower() if isinstance(default, bool) else told), key
     training = [name for name in preset_names() if "training" in load_preset(name).kinds]
     assert training == sorted(re.findall(r"^\| `(train-[a-z]+)`", page, re.MULTILINE))
+
+
+def test_an_artist_on_both_sides_of_a_split_is_told():
+    from mixcli.cli.train import shared_notices
+    from mixcli.training.prepared_song import PreparedSong
+
+    def song(name, group, part):
+        nothing = np.zeros((1, 8), np.float32)
+        return PreparedSong(
+            name=name, group=group, part=part, sample_rate=8, inputs_KT=nothing, target_CT=nothing
+        )
+
+    apart = [song("a", "Ann", "train"), song("b", "Ann", "train"), song("c", "Bob", "validation")]
+    assert shared_notices(apart) == []
+    (notice,) = shared_notices([*apart, song("d", "Bob", "train")])
+    assert (notice.code, '"Bob"' in notice.text, "Ann" in notice.text) == ("W382", True, False)

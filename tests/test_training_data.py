@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import get_args
 
@@ -28,6 +29,7 @@ from dataset_trees import (
     write_moisesdb,
     write_slakh2100,
 )
+from synthesis_material import song_bytes
 
 from mixcli.engine import direct, residual
 from mixcli.engine.prepare import InputReader, plan_inputs
@@ -36,6 +38,7 @@ from mixcli.models.checkpoint import build_model, save_model
 from mixcli.models.settings import BUS_INPUTS, PAPER_INPUTS, MixWaveUNetSettings, ModelSettings
 from mixcli.songs.dataset_manifest import COLUMNS
 from mixcli.songs.dataset_song import DatasetLayout
+from mixcli.synthesis.fluid import FONT_PLACES
 from mixcli.synthesis.sessions import read_source, render, session_plans
 from mixcli.training.align import LEAST_COHERENCE, LIMIT_S
 from mixcli.training.cache import N_PAGES
@@ -44,6 +47,10 @@ from mixcli.training.prepare_dataset import DataOptions, PreparedSong, RefusedSo
 from mixcli.training.prepare_session import session_song
 from mixcli.training.unmix_options import UnmixOptions
 
+fluidsynth = pytest.mark.skipif(
+    shutil.which("fluidsynth") is None or not any(list(place.glob("*.sf2")) for place in FONT_PLACES),
+    reason="fluidsynth or a General MIDI sound font is not installed",
+)
 SHARED = Path(__file__).parents[1].parent / "shared" / "data"
 KIT = {"Kick": 60, "Snare": 190, "HiHat": 400, "Tom 1": 110, "Tom 2": 90, "OH L": 150, "OH R": 155}
 SMALL = MixWaveUNetSettings(depth=1, channel_growth=2, bias=False)
@@ -312,6 +319,10 @@ def test_a_folder_without_songs_is_refused(tmp_path):
     with pytest.raises(SongError, match='no songs in "empty"') as refused:
         census([str(tmp_path / "empty")])
     assert refused.value.code == "E371"
+    write_folders(tmp_path / "songs")
+    (tmp_path / "songs" / "Bob - Two" / "Bass.wav").write_bytes(b"no audio")
+    with pytest.raises(SongError, match='no songs in "empty"'):  # and no word of what another source lacks
+        census([str(tmp_path / "songs"), str(tmp_path / "empty")])
 
 
 def test_a_session_reaches_the_inputs_of_the_paper_as_it_was_played(tmp_path, rng):
@@ -327,6 +338,19 @@ def test_a_session_reaches_the_inputs_of_the_paper_as_it_was_played(tmp_path, rn
     for row, name in enumerate(PAPER_INPUTS):
         assert np.array_equal(inputs_TK[:, row], by_row[name]), name
     assert np.array_equal(soundfile.read(song.reference, dtype="float32")[0], mix_TC)
+
+
+@fluidsynth
+def test_a_session_that_falls_into_a_rest_is_left_out(tmp_path):
+    notes = [(0, 40, 100), (60 * 960, 40, 100)]  # a minute apart
+    (tmp_path / "songs").mkdir()
+    (tmp_path / "songs" / "song.mid").write_bytes(song_bytes({0: (33, {}, notes)}))
+    source = f"synth:band={tmp_path / 'songs'},shortest=1,longest=2"
+    [plan] = session_plans(read_source(source))
+    assert 1 < plan.start_s < 57
+    for model in (BUSES, ModelSettings(inputs=("bass.electric",))):
+        [item] = prepare_dataset([source], model, DataOptions(), tmp_path / "cache")
+        assert (item.name, item.reason) == (plan.name, "nothing is played in it.")
 
 
 @pytest.mark.slow

@@ -5,6 +5,7 @@ import itertools
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,8 @@ from mixcli.errors import CheckpointError
 from mixcli.models.checkpoint import build_model, load_model
 from mixcli.training.checkpoints import read_checkpoint
 from mixcli.training.loop import train
-from mixcli.training.request import Ended, Stepped
+from mixcli.training.request import Ended, Stepped, Validated
+from mixcli.training.run_folder import read_log
 
 DRUM_SONGS = [drum_song("A"), drum_song("B", seed=1), drum_song("V", "validation", seed=2)]
 BUS_SONGS = [bus_song("A"), bus_song("B", seed=1), bus_song("V", "validation", seed=2)]
@@ -67,7 +69,7 @@ def stop_after(n_steps):
     [
         (SMALL, VARIED, DRUM_SONGS, [8]),  # 4 epochs = 2 + 2
         (SMALL, VARIED, DRUM_SONGS, [5, 6]),  # within an epoch, and at once again
-        (SMALL_BASE, SPECTRAL, BUS_SONGS, [7]),
+        pytest.param(SMALL_BASE, SPECTRAL, BUS_SONGS, [7], marks=pytest.mark.slow),
         (SMALL, VARIED, DRUM_SONGS[:2], [6]),  # nothing to validate on
     ],
 )
@@ -86,6 +88,39 @@ def test_a_run_in_several_goes_is_the_run_in_one_go_to_the_bit(tmp_path, model, 
     assert same(weights_of(tmp_path / "whole", "best"), weights_of(parts, "best"))
     models = [(tmp_path / name / "model" / "model.safetensors").read_bytes() for name in ("whole", "parts")]
     assert models[0] == models[1]
+
+
+def test_an_epoch_that_ends_with_the_time_is_judged_when_the_run_goes_on(tmp_path):
+    """A validation may take longer than a scheduler waits: it is begun only where time is left."""
+    run_training(request_for(tmp_path / "whole"), DRUM_SONGS)
+    for cut in (4, 8):  # in the middle, and after the last step
+        run = tmp_path / str(cut)
+        told = run_training(request_for(run), DRUM_SONGS, wants_stop=stop_after(cut))
+        assert (told["ended"].why, told["ended"].step) == ("stop", cut)
+        assert [each.step for each in told["validations"]] == list(range(0, cut, 4))
+        told = run_training(request_for(run, resume=run / "checkpoints" / "last.pt"), DRUM_SONGS)
+        assert [each.step for each in told["validations"]] == list(range(cut, 9, 4))
+        assert told["ended"].why == "steps"
+        for name in ("last", "best"):
+            assert same(weights_of(tmp_path / "whole", name), weights_of(run, name))
+
+
+def test_what_was_learnt_is_saved_before_it_is_judged(tmp_path):
+    for event in train(request_for(tmp_path / "run"), DRUM_SONGS):
+        if isinstance(event, Validated) and event.step:
+            assert weights_of(tmp_path / "run")["training"]["progress"]["step"] == event.step
+
+
+def test_a_first_validation_that_is_no_number_is_bettered_by_one_that_is(tmp_path):
+    judges = [drum_song(name, "validation", seconds=0.2, seed=2) for name in "VWXY"]
+    bad = replace(judges[3], target_CT=judges[3].target_CT * np.nan)
+    songs = [*DRUM_SONGS[:2], *judges[:3]]
+    told = run_training(request_for(tmp_path / "run"), [*songs, bad], wants_stop=stop_after(2))
+    assert not told["validations"][0].best
+    resume = tmp_path / "run" / "checkpoints" / "last.pt"
+    told = run_training(request_for(tmp_path / "run", resume=resume), songs)
+    assert told["validations"][0].best
+    assert told["ended"].best_step > 0
 
 
 def test_the_second_stage_begins_at_the_best_weights_and_is_resumed_too(tmp_path):
@@ -172,6 +207,8 @@ def test_a_training_may_be_made_longer_and_its_log_goes_on(tmp_path):
     assert [step.step for step in told["steps"]] == [9, 10, 11, 12]
     with (tmp_path / "run" / "log.csv").open() as file:
         assert [row["step"] for row in csv.DictReader(file)] == ["0", "4", "8", "12"]
+    (tmp_path / "log.csv").write_text("step,epoch,loss\n1234567,1000000,0.5\n")
+    assert str(read_log(tmp_path / "log.csv")) == "[{'step': 1234567, 'epoch': 1000000, 'loss': 0.5}]"
     others = [*DRUM_SONGS[:1], drum_song("C", seed=5), DRUM_SONGS[2]]
     request = request_for(tmp_path / "run", settings=longer, resume=resume)
     assert [notice.code for notice in run_training(request, others)["began"].notices] == ["W411"]
@@ -195,6 +232,7 @@ def test_a_run_may_go_on_in_another_folder_with_its_best_weights(tmp_path):
         lambda content: content["training"].update(format="mixcli.training/9"),
         lambda content: content["training"].update(progress={"steps": 3}),
         lambda content: content["training"].update(settings="{"),
+        lambda content: content.pop("settings"),
         lambda content: content["weights"].popitem(),
         lambda content: content["training"].update(random=torch.zeros(3)),
     ],

@@ -49,7 +49,7 @@ def train(context: typer.Context, dataset: Sources, out: RunOut = None, *, optio
     stop: StopRequest = context.obj
     options = silenced(options) if not in_environment().is_first else options
     request = build_training(dataset, out, options)
-    data = data_options(options, request.settings.seed)
+    data = data_options(options)
     use_threads(options.threads)
     device = choose_device(request.device, local_rank=in_environment().local_rank)
     with ExitStack() as stack:
@@ -80,7 +80,7 @@ def census_only(sources: list[str], out: Path, options: TrainOptions) -> None:
     from mixcli.training.census import census, census_document
 
     request = build_training(sources, out, options)
-    found = census(sources, data_options(options, request.settings.seed), request.model)
+    found = census(sources, data_options(options), request.model)
     if options.json:
         sys.stdout.write(to_json(census_document(found)))
     else:
@@ -118,8 +118,25 @@ def prepare(
                 refused.append(Notice("W381", f'"{item.name}" is left out: {item.reason}', item.name))
     if processes.is_first:
         processes.wait()
-    show_notices(tuple(refused), quiet=options.quiet, verbose=options.verbose)
-    return songs, refused
+    told = [*refused, *shared_notices(songs)]
+    show_notices(tuple(told), quiet=options.quiet, verbose=options.verbose)
+    return songs, told
+
+
+def shared_notices(songs: "list[PreparedSong]") -> list[Notice]:
+    """A warning where artists are on both sides of a split, as lists and published parts can have it."""
+    from mixcli.training.split import SplitSong, shared_groups
+
+    entries = [
+        SplitSong(name=song.name, group=song.group, duration_s=song.n_samples / song.sample_rate)
+        for song in songs
+    ]
+    shared = sorted(shared_groups(entries, {song.name: song.part for song in songs}))
+    if not shared:
+        return []
+    named = ", ".join(f'"{group}"' for group in shared[:5]) + (", …" if len(shared) > 5 else "")
+    text = f"in training and beside it: {named}; scores on songs of the same artist are too kind."
+    return [Notice("W382", text)]
 
 
 def check_only(

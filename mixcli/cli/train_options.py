@@ -14,7 +14,8 @@ Sources = Annotated[
     list[str],
     typer.Argument(
         metavar="DATASET...",
-        help="Folders of songs with their mixes, data sets, lists (.csv, .jsonl), synth:drums, synth:band.",
+        help="Folders of songs with their mixes, data sets, lists (.csv, .jsonl), "
+        "synth:drums=DIR, synth:band=DIR.",
         show_default=False,
     ),
 ]

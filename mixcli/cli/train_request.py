@@ -94,10 +94,13 @@ def checkpoint_to_resume(wanted: str, out: Path, *, allowed: bool) -> Path | Non
     if not path.is_file():
         hint = "a checkpoint (.pt) or the folder of a run."
         raise CheckpointError(f'no checkpoint "{wanted}" to go on from.', code="E401", hint=hint)
+    if allowed and there.exists() and not path.resolve().is_relative_to(out.resolve()):
+        message = f'"{out}" holds a training already, which another would replace.'
+        raise OutputError(message, code="E510", hint="--resume auto goes on with it; or another --out.")
     return path
 
 
-def data_options(options: TrainOptions, seed: int) -> DataOptions:
+def data_options(options: TrainOptions) -> DataOptions:
     """What was typed about the songs. Raises UsageError."""
     layouts = ("auto", *get_args(DatasetLayout))
     return DataOptions(
@@ -107,7 +110,7 @@ def data_options(options: TrainOptions, seed: int) -> DataOptions:
         leave_out=tuple(options.leave_out or ()),
         include=tuple(options.include or ()),
         exclude=tuple(options.exclude or ()),
-        seed=seed,
+        seed=options.data_seed,
         drums=cast(Any, parse_choice("--drums", options.drums, ("dry", "wet"))),
         medleydb=cast(Any, parse_choice("--medleydb", options.medleydb, ("raw", "stems"))),
         wet_stems=options.wet_stems,

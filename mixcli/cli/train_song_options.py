@@ -41,6 +41,16 @@ LeaveOut = Annotated[
         "--leave-out", metavar="GROUP", help="An artist or drummer for the test.", rich_help_panel=DATA
     ),
 ]
+DataSeed = Annotated[
+    int,
+    typer.Option(
+        "--data-seed",
+        metavar="N",
+        min=0,
+        help="Of what is drawn about songs: the split, the un-mixing. Whatever --seed is.",
+        rich_help_panel=DATA,
+    ),
+]
 Include = Annotated[
     list[str] | None,
     typer.Option("--include", metavar="GLOB", help="Only songs of such names.", rich_help_panel=DATA),
@@ -108,6 +118,7 @@ class TrainSongOptions:
     val: Validation = "0.1"
     test: Test = "0"
     leave_out: LeaveOut = None
+    data_seed: DataSeed = 0
     include: Include = None
     exclude: Exclude = None
     drums: Drums = "wet"

@@ -22,10 +22,13 @@ class WindowStream:
     Window i gives the mix from sample i·(window − overlap) on, for `window` samples; the last one gives what
     is left of the song. Each also hears, on either side where the song has it, as much as the network's
     convolutions reach, so at a seam only the memory of the LSTM differs. All windows start on the network's
-    grid. The output is the same to the bit however the song is cut before it comes.
+    grid; the usual one is as much longer as that takes. The output is the same to the bit however the song is
+    cut before it comes.
     """
 
-    def __init__(self, network: MixDemucs, *, window: int = WINDOW, overlap: int = OVERLAP) -> None:
+    def __init__(self, network: MixDemucs, *, window: int | None = None, overlap: int = OVERLAP) -> None:
+        if window is None:
+            window = WINDOW + -(WINDOW - overlap) % network.grid
         hop = window - overlap
         if not 0 < overlap <= window // 2 or hop % network.grid:
             raise ValueError(

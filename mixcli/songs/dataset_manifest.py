@@ -87,14 +87,14 @@ def _rows(path: Path) -> list[Row]:
         ]
     else:
         reader = csv.DictReader(io.StringIO(text), restkey="", restval="")
-        columns = [column.strip() for column in reader.fieldnames or []]
-        unknown = [column for column in columns if column not in COLUMNS]
-        missing = [column for column in NEEDED if column not in columns]
-        if unknown or missing:
-            what = f'no column "{missing[0]}"' if missing else f'unknown column "{unknown[0]}"'
-            raise _broken(path, 1, what)
-        reader.fieldnames = columns
         try:
+            columns = [column.strip() for column in reader.fieldnames or []]
+            unknown = [column for column in columns if column not in COLUMNS]
+            missing = [column for column in NEEDED if column not in columns]
+            if unknown or missing:
+                what = f'no column "{missing[0]}"' if missing else f'unknown column "{unknown[0]}"'
+                raise _broken(path, 1, what)
+            reader.fieldnames = columns
             numbered = [(reader.line_num, row) for row in reader]
         except csv.Error as error:
             raise _broken(path, reader.line_num, str(error)) from error
@@ -113,7 +113,7 @@ def _rows(path: Path) -> list[Row]:
 def _json_row(path: Path, number: int, line: str) -> dict[str, str]:
     try:
         row = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise _broken(path, number, "not JSON") from error
     if not isinstance(row, dict):
         raise _broken(path, number, "not an object")

@@ -153,7 +153,7 @@ def metadata_of(path: Path) -> dict[str, Any]:
 def _json(path: Path) -> tuple[Mapping[str, Any], str | None]:
     try:
         data = json.loads(path.read_text("utf-8")) if path.stat().st_size <= MOST_BYTES else None
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         data = None
     if not isinstance(data, dict):
         return {}, f'"{path.name}" cannot be read.'

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from mixcli.audio.wording import display_name
 from mixcli.errors import SongError
-from mixcli.synthesis.note_map import DRUM_INPUTS, INPUTS_OF_MICROPHONE, PIECE_ALIASES, ROOMS
+from mixcli.synthesis.note_map import DRUM_INPUTS, INPUTS_OF_MICROPHONE, OVERHEADS, PIECE_ALIASES, ROOMS
 
 INDEX = "hits.csv"
 MICROPHONES = "microphones.csv"
@@ -93,23 +93,27 @@ def _head(folder: Path) -> Sequence[str]:
     try:
         with (folder / INDEX).open(encoding="utf-8-sig", newline="") as file:
             return next(csv.reader(file), [])
-    except (OSError, UnicodeDecodeError):
+    except (OSError, UnicodeDecodeError, csv.Error):
         return []
 
 
 def _rows(folder: Path, columns: Sequence[str]) -> list[dict[str, str]]:
-    try:
-        with (folder / INDEX).open(encoding="utf-8-sig", newline="") as file:
-            rows = [{key: (value or "").strip() for key, value in row.items() if key} for row in
-                    csv.DictReader(file)]  # fmt: skip
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise _broken(folder, f"cannot be read ({error})") from error
+    rows = _table(folder, INDEX)
     if not rows:
         raise _broken(folder, "has no rows")
     for column in columns:
         if column not in rows[0]:
             raise _broken(folder, f'has no column "{column}"')
     return rows
+
+
+def _table(folder: Path, name: str) -> list[dict[str, str]]:
+    try:
+        with (folder / name).open(encoding="utf-8-sig", newline="") as file:
+            return [{key: (value or "").strip() for key, value in row.items() if key} for row in
+                    csv.DictReader(file)]  # fmt: skip
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise _broken(folder, f"cannot be read ({error})", name) from error
 
 
 def _hit(folder: Path, line: int, rank: str, names: Sequence[str]) -> HitFile:
@@ -123,11 +127,13 @@ def _hit(folder: Path, line: int, rank: str, names: Sequence[str]) -> HitFile:
 
 
 def _channels(folder: Path, row: Mapping[str, str]) -> dict[str, int]:
-    """The channel of each input; the first microphone of an input is the one that counts."""
+    """The channel of each input; the first microphone of an input is the one that counts.
+
+    One overhead or room microphone alone stands for both sides, whichever it is called.
+    """
     known = (*DRUM_INPUTS, *ROOMS)
     if (folder / MICROPHONES).is_file():
-        with (folder / MICROPHONES).open(encoding="utf-8-sig", newline="") as file:
-            inputs = [(each.get("input") or "").strip() for each in csv.DictReader(file)]
+        inputs = [each.get("input", "") for each in _table(folder, MICROPHONES)]
         wrong = [name for name in inputs if name and name not in known]
         if wrong:
             raise _broken(folder, f'"{wrong[0]}" is no input of a drum mix', MICROPHONES)
@@ -141,6 +147,12 @@ def _channels(folder: Path, row: Mapping[str, str]) -> dict[str, int]:
             channels.setdefault(name, channel)
     if not channels:
         raise _broken(folder, "names no microphones (columns peak_db_…, or a file microphones.csv)")
+    for pair in (OVERHEADS, ROOMS):
+        one = next((channels[side] for side in pair if side in channels), None)
+        if one is not None:
+            channels |= {side: channels.get(side, one) for side in pair}
+    if OVERHEADS[0] not in channels:
+        raise _broken(folder, "names no overhead microphone, against which all levels of a mix are set")
     return channels
 
 

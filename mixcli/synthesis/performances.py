@@ -2,17 +2,19 @@
 
 import csv
 import hashlib
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
+from mixcli.audio.wording import display_name
+from mixcli.errors import SongError
+from mixcli.songs.dataset_song import Part
 from mixcli.synthesis.material import PERFORMANCE_SET, Material
 from mixcli.synthesis.midi import drum_strokes
 
-Part = Literal["train", "validation", "test"]
 PARTS: tuple[Part, ...] = ("train", "validation", "test")
 DRAWN_SHARES = (0.8, 0.1, 0.1)  # of the parts, where a performance has none
 BEAT = "beat"  # a whole performance in the index of a set; the others are fills
@@ -35,8 +37,8 @@ def find_performances(
     """All performances of at least `shortest_s`, sorted by name; those of players held out are for testing.
 
     Of a set those that its index calls beats, not fills. Files without an index are taken where there is no
-    set at all. Where no duration is given the last hit counts. Raises SongError E376 for a file that cannot
-    be read.
+    set at all. Where no duration is given the last hit counts. Raises SongError E375 for an index and E376
+    for a MIDI file that cannot be read.
     """
     found = [
         each for folder in material.performance_sets for each in _of_set(folder) if each.seconds >= shortest_s
@@ -50,20 +52,28 @@ def find_performances(
 
 
 def _of_set(folder: Path) -> Iterator[Performance]:
-    with (folder / PERFORMANCE_SET).open(encoding="utf-8-sig", newline="") as file:
-        for row in csv.DictReader(file):
-            path = folder / (row.get("midi_filename") or "")
-            if row.get("beat_type", BEAT) != BEAT or not path.is_file():
-                continue
-            part = row.get("split")
-            name = row.get("id") or path.stem
-            yield Performance(
-                name=name,
-                player=row.get("drummer") or path.parent.name,
-                path=path,
-                seconds=_seconds(row.get("duration") or "") or _last_hit_s(path),
-                part=next((each for each in PARTS if each == part), drawn_part(name)),
-            )
+    try:
+        with (folder / PERFORMANCE_SET).open(encoding="utf-8-sig", newline="") as file:
+            rows = list(csv.DictReader(file))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise SongError(
+            f'"{display_name(folder / PERFORMANCE_SET)}" cannot be read ({error}).',
+            code="E375",
+            hint="docs/synthesis.md says what it holds.",
+        ) from error
+    for row in rows:
+        path = folder / (row.get("midi_filename") or "")
+        if row.get("beat_type", BEAT) != BEAT or not path.is_file():
+            continue
+        part = row.get("split")
+        name = row.get("id") or path.stem
+        yield Performance(
+            name=name,
+            player=row.get("drummer") or path.parent.name,
+            path=path,
+            seconds=_seconds(row.get("duration") or "") or _last_hit_s(path),
+            part=next((each for each in PARTS if each == part), drawn_part(name)),
+        )
 
 
 def _loose(path: Path, folder: Path, shortest_s: float) -> Iterator[Performance]:
@@ -84,9 +94,10 @@ def drawn_part(name: str) -> Part:
 
 def _seconds(text: str) -> float:
     try:
-        return float(text)
+        seconds = float(text)
     except ValueError:
         return 0.0
+    return seconds if math.isfinite(seconds) else 0.0
 
 
 def _last_hit_s(path: Path) -> float:

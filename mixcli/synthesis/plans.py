@@ -11,9 +11,9 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from mixcli.songs.dataset_song import Part
 from mixcli.synthesis.decisions import Decisions
 
-Part = Literal["train", "validation", "test"]
 Kind = Literal["drums", "band"]
 Samples = NDArray[np.float32]
 

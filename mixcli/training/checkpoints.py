@@ -29,7 +29,10 @@ Weights = dict[str, Tensor]
 
 @dataclass(kw_only=True)
 class Progress:
-    """How far a training is. Losses are of the validation; `best_weights` are in best.pt."""
+    """How far a training is. Losses are of the validation; the weights of `best_step` are in best.pt.
+
+    At the end of an epoch, `epoch_steps` above 0 says that its weights are still to be judged.
+    """
 
     step: int = 0
     stage: int = 0
@@ -147,7 +150,7 @@ def _settings_of(path: Path, content: Mapping[str, Any]) -> tuple[TrainSettings,
             TrainSettings.model_validate_json(content["training"]["settings"]),
             ModelSettings.model_validate_json(content["settings"]),
         )
-    except ValueError as error:
+    except (KeyError, ValueError) as error:
         raise CheckpointError(
             f'"{display_name(path)}" has settings that are not valid.', code="E404"
         ) from error

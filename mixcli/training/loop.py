@@ -1,5 +1,6 @@
 """The loop: step after step, a validation after every epoch, and a run folder that is whole at any time."""
 
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
@@ -40,10 +41,11 @@ def train(
     """Train a network on the songs of the part "train", and tell of every step.
 
     After each step `wants_stop` is asked; then, and when the deadline has passed, a checkpoint is written and
-    the run ends. The best weights so far, by the songs of the part "validation" (or without any by the loss
-    of training), are in the run folder as a model. The same songs, settings and machine give the same weights
-    to the bit, in one go or in several. Raises SongError E381, SettingsError E424, CheckpointError,
-    OutputError, DeviceError, and TrainingError E801 or E802; the last good checkpoint is kept.
+    the run ends. An epoch that is over then is judged when the run goes on. The best weights so far, by the
+    songs of the part "validation" (or without any by the loss of training), are in the run folder as a model.
+    The same songs, settings and machine give the same weights to the bit, in one go or in several. Raises
+    SongError E381, SettingsError E424, CheckpointError, OutputError, DeviceError, and TrainingError E801 or
+    E802; the last good checkpoint is kept.
     """
     parts = {part: tuple(song for song in songs if song.part == part) for part in ("train", "validation")}
     settings = request.settings
@@ -110,9 +112,11 @@ def _run(
 ) -> Iterator[Event]:
     settings, progress = request.settings, state.progress
     folder.begin(state)
+    total, why = total_steps(settings), "steps"
     if progress.step == 0:
         yield _validate(request, state, validator, folder)
-    total, why = total_steps(settings), "steps"
+    elif _is_epoch_over(state, settings):
+        yield from _end_epoch(request, state, stepper, validator, folder)
     if _is_over(settings, progress.epochs_without_better):
         total, why = progress.step, "patience"
     with closing(stepper.batches.ahead(progress.step, total, workers=request.workers)) as ahead:
@@ -129,22 +133,39 @@ def _run(
             folder.log_step(stepped)
             yield stepped
             stop = _asked_to_stop(request, stepper.processes, stepper.device, wants_stop)
-            if progress.step % settings.steps_per_epoch == 0 or progress.step == total:
-                yield _validate(request, state, validator, folder)
-                if _is_over(settings, progress.epochs_without_better):
-                    if settings.schedule == "two-stage" and progress.stage == 0:
-                        _second_stage(request, state, stepper.processes)
-                    else:
-                        stop = stop or "patience"
-                folder.save(state)
+            if _is_epoch_over(state, settings):
+                folder.save(state)  # a validation may take minutes: who ends it loses nothing that was learnt
+                if stop is None:
+                    yield from _end_epoch(request, state, stepper, validator, folder)
+                    if _is_over(settings, progress.epochs_without_better) and progress.step < total:
+                        stop = "patience"
             elif stop or (request.save_every and progress.step % request.save_every == 0):
                 folder.save(state)
-            if stop and progress.step < total:
+            if stop:
                 why = stop
                 break
     yield Ended(
         why=why, step=progress.step, model=folder.model_path, best_step=progress.best_step, best=state.best
     )
+
+
+def _is_epoch_over(state: State, settings: TrainSettings) -> bool:
+    """Whether steps were taken since the last validation and the next one is due."""
+    step = state.progress.step
+    is_due = step % settings.steps_per_epoch == 0 or step >= total_steps(settings)
+    return is_due and state.progress.epoch_steps > 0
+
+
+def _end_epoch(
+    request: TrainRequest, state: State, stepper: Stepper, validator: Validator, folder: RunFolder
+) -> Iterator[Event]:
+    """Judge what the epoch has brought, and begin the second stage where it is time."""
+    settings, progress = request.settings, state.progress
+    yield _validate(request, state, validator, folder)
+    is_over = _is_over(settings, progress.epochs_without_better)
+    if is_over and settings.schedule == "two-stage" and progress.stage == 0:
+        _second_stage(request, state, stepper.processes)
+    folder.save(state)
 
 
 def piece_shape(network: Network, model: ModelSettings, settings: TrainSettings) -> PieceShape:
@@ -177,7 +198,8 @@ def _validate(request: TrainRequest, state: State, validator: Validator, folder:
     progress, settings = state.progress, request.settings
     scores = validator.score(state.judged)
     loss = scores.loss if scores is not None else _mean_loss(state)
-    better = loss is not None and (progress.best_loss is None or loss < progress.best_loss)
+    least = math.inf if progress.best_loss is None else progress.best_loss
+    better = loss is not None and loss < least  # never one that is no number: nothing would better it
     if better:
         progress.best_loss, progress.best_step, progress.epochs_without_better = loss, progress.step, 0
         state.best = scores

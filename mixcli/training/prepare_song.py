@@ -103,6 +103,8 @@ class SongPreparer:
         """A session rendered to files, which lie on its mix by construction."""
         with _scratch(self._store.folder) as folder:
             session = render(plan, self._bank)
+            if not any(stem_T.any() for stem_T in session.stems.values()):  # a stretch of rests
+                raise Unsuitable("nothing is played in it.")
             song = session_song(plan.name, session.stems, session.mix_TC, plan.sample_rate, folder)
             rates = plan.sample_rate, self._model.sample_rate
             target = read_mix(mix_stem(folder / MIX_FILE), *rates, plan.n_samples, IN_STEP, repair=False)

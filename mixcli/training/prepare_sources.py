@@ -65,7 +65,7 @@ def find_sources(
     for source in sources:
         layout, found = _read_source(source, options)
         layouts.append(layout)
-        n_before = sum(isinstance(item, SourceSong) for item in items)
+        n_before = len(items)
         for item in found:
             name = _unique(item.name, names)
             if isinstance(item, RefusedSong):
@@ -76,8 +76,8 @@ def find_sources(
                 items.append(RefusedSong(name, reason))
                 continue
             items.append(SourceSong(name=name, source=source, group=item.group, part="train", made_of=item))
-        if sum(isinstance(item, SourceSong) for item in items) == n_before:
-            _refuse_empty(source, layout, items)
+        if not any(isinstance(item, SourceSong) for item in items[n_before:]):
+            _refuse_empty(source, layout, items[n_before:])
     items, problems = _choose(items, options)
     parts = _split(items, options)
     problems += _shared_words(items, parts)

@@ -4,12 +4,11 @@ Letters: K inputs of the network, C = 2 channels, T samples.
 """
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-Part = Literal["train", "validation", "test"]
+from mixcli.songs.dataset_song import Part
 
 
 @dataclass(frozen=True, kw_only=True)

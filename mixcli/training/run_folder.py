@@ -26,6 +26,7 @@ from mixcli.training.tensorboard import Board, open_board
 from mixcli.training.validation import Validator
 
 COLUMNS = ("step", "epoch", "lr", "loss", "gradient", "val_loss", "val_si_sdr_db", "val_stft", "best")
+COUNTED = COLUMNS[:2]  # whole numbers, which may have more digits than are shown of others
 LOG_EVERY = 50  # steps
 N_HASHED, HASHED = 16, 1024  # blocks of a song that its hash is of, and their samples
 
@@ -151,6 +152,7 @@ def read_log(path: Path) -> list[Row]:
         with path.open(encoding="utf-8", newline="") as file:
             return [
                 {key: _number(text) for key, text in row.items() if key in COLUMNS}
+                | {key: int(row[key]) for key in COUNTED if (row.get(key) or "").isdigit()}
                 for row in csv.DictReader(file)
                 if (row.get("step") or "").isdigit()
             ]

@@ -50,11 +50,13 @@ def split_songs(
     open_to_draw: dict[str, Part | None] = {}
     publishes_validation = any(song.part == "validation" for song in songs)
     for song in songs:
+        if song.name in decided:
+            continue
         published = song.part if published_parts else None
         if published is None or (published == "train" and not publishes_validation):
             open_to_draw[song.name] = published
         else:
-            decided.setdefault(song.name, published)
+            decided[song.name] = published
     _follow_group(songs, decided, open_to_draw)
     decided |= listed
     total_s = sum(song.duration_s for song in songs)
@@ -64,8 +66,9 @@ def split_songs(
             continue
         has_s = sum(song.duration_s for song in songs if decided.get(song.name) == part)
         candidates = [song for song in songs if song.name in open_to_draw and song.name not in decided]
-        if part == "test":  # what is published as train never becomes test
-            candidates = [song for song in candidates if open_to_draw[song.name] is None]
+        if part == "test":  # what is published as train never becomes test, so nor does the rest of its group
+            learnt = {group_key(song.group) for song in candidates if open_to_draw[song.name] == "train"}
+            candidates = [song for song in candidates if group_key(song.group) not in learnt]
         for name in _draw(candidates, songs, decided, total_s * share - has_s, seed, part):
             decided[name] = part
     return {song.name: decided.get(song.name, "train") for song in songs}
