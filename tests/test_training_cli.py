@@ -290,4 +290,4 @@ def test_an_artist_on_both_sides_of_a_split_is_told():
     apart = [song("a", "Ann", "train"), song("b", "Ann", "train"), song("c", "Bob", "validation")]
     assert shared_notices(apart) == []
     (notice,) = shared_notices([*apart, song("d", "Bob", "train")])
-    assert (notice.code, '"Bob"' in notice.text, "Ann" in notice.text) == ("W382", True, False)
+    assert (notice.code, '"Bob"' in notice.message, "Ann" in notice.message) == ("W382", True, False)
