@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -176,6 +177,8 @@ def test_a_check_says_that_all_will_go_well_and_leaves_only_the_prepared_songs(l
     [
         ((), 2, "E220"),
         (("--out", "."), 2, "E220"),
+        (("--out", "songs/run"), 5, "E507"),
+        (("--out", "songs/One"), 5, "E507"),
         (("--out", "run", "-p", "rock"), 4, "E425"),
         (("--out", "run", "--set", "train.l1=-1"), 4, '"l1" is -1'),
         (("--out", "run", "--set", "model.dept=3"), 4, 'did you mean "depth"?'),
@@ -195,6 +198,12 @@ def test_what_cannot_be_is_one_line_and_its_exit_code(library, run, arguments, c
     assert told in result[2]
     assert "Traceback" not in result[2]
     assert not Path("run", "checkpoints").exists()
+    assert not list(library.rglob("checkpoints"))
+
+
+def test_the_next_command_can_be_copied_whatever_the_folder_is_called(library, run):
+    told = run("train", library, "--out", "first run's", *SMALL, "--steps", "1")[2].splitlines()[-1]
+    assert shlex.split(told)[-2:] == ["--model", "first run's"]
 
 
 def test_a_run_folder_belongs_to_one_run(library, run):

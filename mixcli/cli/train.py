@@ -1,6 +1,7 @@
 """`mixcli train`: from a folder of songs to a model that mixes."""
 
 import os
+import shlex
 import sys
 from contextlib import ExitStack
 from pathlib import Path
@@ -234,4 +235,4 @@ def tell(
     else:
         path_line(ended.model)
         if not options.quiet and ended.why in ("steps", "patience"):
-            line(f'next: mixcli mix "My Song/" --model {request.out}')
+            line(f'next: mixcli mix "My Song/" --model {shlex.quote(str(request.out))}')

@@ -9,6 +9,7 @@ from mixcli.cli.batch_request import parse_span
 from mixcli.cli.parse import parse_choice, parse_time
 from mixcli.cli.train_options import TrainOptions
 from mixcli.errors import CheckpointError, OutputError, SettingsError, UsageError
+from mixcli.mixing.output_path import lies_in
 from mixcli.settings import TrainSettings, load_preset, override, parse_training_assignments
 from mixcli.songs.dataset_song import DatasetLayout
 from mixcli.training.model_choice import choose_model
@@ -20,7 +21,12 @@ LOSSES = {"l1": (1.0, 0.0), "stft": (0.0, 1.0), "l1+stft": (1.0, 1.0)}
 
 
 def build_training(sources: list[str], out: Path, options: TrainOptions) -> TrainRequest:
-    """Everything that was typed about the training. Raises UsageError, SettingsError, CheckpointError."""
+    """Everything that was typed about the training.
+
+    Raises UsageError, SettingsError, CheckpointError, and OutputError E507 for a run among its own songs.
+    """
+    if not options.dry_run:
+        refuse_among_songs(out, sources)
     asked, changes = asked_settings(options)
     settings = override(TrainSettings(), asked)
     precision = parse_choice("--precision", options.precision, ("f32", "bf16"))
@@ -44,6 +50,14 @@ def build_training(sources: list[str], out: Path, options: TrainOptions) -> Trai
         tensorboard="tensorboard" in logs,
         sources=tuple(sources),
     )
+
+
+def refuse_among_songs(out: Path, sources: list[str]) -> None:
+    """Raise OutputError E507 where the run would lie among its songs: it would be taken for one of them."""
+    for source in map(Path, sources):
+        if source.is_dir() and lies_in(out, source):
+            message = f'"{out}" lies in "{source}", and folders of songs are never written into.'
+            raise OutputError(message, code="E507", hint="another --out, beside the songs.")
 
 
 def asked_settings(options: TrainOptions) -> tuple[dict[str, Any], dict[str, Any]]:
