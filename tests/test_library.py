@@ -127,6 +127,33 @@ def test_what_lies_beside_the_stems_of_the_root_is_part_of_its_song_where_a_mix_
     for name in ("mix.wav", "stems/Kick.wav", "stems/Bass.wav", "groups/drums.wav", "groups/bass.wav"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
-    assert [name for name, _ in find_songs(tmp_path)] == ["."]
+    assert found(tmp_path) == ["."]
     (tmp_path / "mix.wav").unlink()
     assert "groups" in [name for name, _ in find_songs(tmp_path)]
+
+
+def test_songs_whose_folders_are_called_title_and_stems_are_songs_of_their_own(library):
+    both = library(*song("Ann - One Stems"), *song("Bob - Three Stems"))
+    assert found(both) == ["Ann - One Stems", "Bob - Three Stems"]
+    one = library(*song("more/Ann - One Stems"), *song("more/Plain"))
+    assert found(one / "more") == ["Ann - One Stems", "Plain"]
+
+
+@pytest.mark.parametrize(
+    "inner", ["Stems", "Drum Stems", "Final Stems 24bit", "One Stems", "one-raw", "Export WAV 48k"]
+)
+def test_a_folder_of_stems_without_a_title_of_its_own_belongs_to_the_song_above(library, inner):
+    root = library(*song(f"One/{inner}"), *song("Two"))
+    assert found(root) == ["One", "Two"]
+
+
+@pytest.mark.parametrize("title", ["Night (Original Mix)", "E - No mix", "The Old Master"])
+def test_a_title_that_ends_like_a_folder_of_mixes_is_a_song_if_it_holds_stems(library, title):
+    root = library(*song(title), *song("Two"))
+    assert title in found(root)
+
+
+@pytest.mark.parametrize("aside", ["Mixes", "Rough Mixes", "Two Mixes", "Old"])
+def test_what_is_set_aside_stays_aside_even_with_stems_in_it(library, aside):
+    root = library(*song(aside), *song("Two"))
+    assert found(root) == ["Two"]

@@ -43,6 +43,10 @@ WRAPPERS = {
 }
 
 
+# Words that may stand beside "stems" or "wav" in the name of a folder that is no song's title.
+PLAIN_WORDS = {"all", "audio", "clean", "dry", "edited", "final", "individual", "new", "raw", "wet"}
+
+
 @dataclass(frozen=True)
 class _Found:
     folder: Path
@@ -66,10 +70,8 @@ def find_songs(root: Path) -> list[tuple[str, Path]]:
     direct_audio = {listing.folder: listing.audio for listing in listings}
     songs: dict[Path, _Found] = {}
     for listing in listings:  # parents come first
-        below_root = listing.folder.relative_to(root).parts
-        if len(direct[listing.folder]) >= FEWEST_STEMS and not any(
-            is_set_aside(Path(part)) for part in below_root
-        ):
+        usable = direct[listing.folder]
+        if len(usable) >= FEWEST_STEMS and not _is_left_out(listing.folder, root, usable):
             found = _Found(listing.folder, direct[listing.folder])
             songs.setdefault(_lift(listing.folder, root), found)
     for listing in listings:  # one file in each of several folders named for roles is a song as well
@@ -141,11 +143,46 @@ def is_set_aside(folder: Path) -> bool:
     return bool(set(split_words(folder.name)[-1:]) & NOT_SONGS)
 
 
+def _is_left_out(folder: Path, root: Path, usable: tuple[str, ...]) -> bool:
+    """Whether a folder, or one above it, is set aside; a song called `Night (Original Mix)` is not.
+
+    It has a title of its own, none of its neighbours is called like its beginning, and it holds stems.
+    """
+    above = [each for each in (folder, *folder.parents) if root in each.parents]
+    aside = [each for each in above if is_set_aside(each)]
+    if aside != [folder]:
+        return bool(aside)
+    words = split_words(folder.name)
+    title = {word for word in words if not word.isdigit()} - NOT_SONGS - PLAIN_WORDS - WRAPPERS
+    if not title - set(split_words(folder.parent.name)):
+        return True
+    beside = [split_words(each.name) for each in folder.parent.iterdir() if each != folder]
+    if any(each and each == words[: len(each)] for each in beside):
+        return True
+    return sum(match_role(name).role_from != "none" for name in usable) < FEWEST_STEMS
+
+
 def _lift(folder: Path, root: Path) -> Path:
     """The folder whose song the stems in this folder are."""
-    while folder != root and (stem_folder_rank(folder) is not None or is_role_folder(folder)):
+    while folder != root and (_is_part_of_song(folder) or is_role_folder(folder)):
         folder = folder.parent
     return folder
+
+
+def _is_part_of_song(folder: Path) -> bool:
+    """Whether a folder is `Stems`, `Drum stems`, `Final WAV`, or in `Title/` is called `Title stems`.
+
+    One whose name has a title of its own, as in `Artist - Title Stems`, is a song by itself.
+    """
+    if stem_folder_rank(folder) is None:
+        return False
+    ending = {word for words in STEM_FOLDERS for word in words}
+    rest = {
+        word for word in split_words(folder.name) if not any(letter.isdigit() for letter in word)
+    } - ending
+    own = rest - WRAPPERS - PLAIN_WORDS - NOT_SONGS
+    above = set(split_words(folder.parent.name))
+    return (above <= rest and bool(above)) or all(known(word) is not None or word in above for word in own)
 
 
 def _is_role_tree(listing: Listing, direct: dict[Path, tuple[str, ...]]) -> bool:
