@@ -81,6 +81,19 @@ def test_a_mono_target_does_not_make_the_distance_of_the_difference_explode():
     assert float(sum_difference_stft(slightly_wide_BCT, mono_BCT, Spectra())) < 10
 
 
+@pytest.mark.parametrize("level_db", [-20, -60])
+def test_a_target_that_is_silent_where_the_mix_is_not_counts_a_few_times_as_much_as_any(level_db):
+    mix_BT = 10 ** (level_db / 20) * noise(1, 6000)
+    spectra = Spectra((512,), 0.25)
+    distance = float(stft_distance(mix_BT, torch.zeros_like(mix_BT), spectra))
+    # Convergence is 10 by its floor; the mean log of white noise over the floor of a magnitude is known:
+    # those of a Hann window of 512 have a mean square of 192, and log(Rayleigh) is gamma/2 below its root.
+    levels = 10 ** (level_db / 20) * math.sqrt(0.375 * 512) / 1e-4
+    assert distance == pytest.approx(10 + math.log(levels) - 0.5772 / 2, rel=0.02)
+    quiet_BT = 0.2 * mix_BT  # 14 dB below, as a mix before its mastering may be: as it was
+    assert float(stft_distance(mix_BT, quiet_BT, spectra)) == pytest.approx(4 + math.log(5), rel=1e-3)
+
+
 def test_the_matched_gain_is_the_one_with_the_least_squared_error(pair):
     mix_BCT, target_BCT = pair
     gain_B = matched_gain(mix_BCT, target_BCT).flatten()

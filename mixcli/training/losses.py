@@ -12,6 +12,9 @@ from torch import Tensor
 
 POWER_FLOOR = 1e-8  # of a spectrum's squared magnitudes: below, there is nothing to compare
 DIFFERENCE_FLOOR = 0.01  # a difference 40 dB below the sum is compared as if it were that loud
+QUIET = (
+    0.1  # a target 20 dB below the mix is compared as if it were that loud: silence would outweigh all else
+)
 GAIN_RANGE = (0.05, 20.0)  # of the matched gain: never upside down, never silence
 
 
@@ -54,7 +57,8 @@ def stft_distance(
 ) -> Tensor:
     """Mean over the windows of spectral convergence and mean log magnitude difference, `[B]`.
 
-    `beside_BT` is another signal; where the target is weaker, the convergence is measured against that.
+    `beside_BT` is another signal; where the target is weaker, the convergence is measured against that. It is
+    at most about 10: a rest, or a mix that begins later than its stems, must not outweigh a whole batch.
     Windows for which the piece is too short (T at most half of them) are left out; one must remain.
     """
     n_samples = mix_BT.shape[-1]
@@ -65,7 +69,7 @@ def stft_distance(
     for size in sizes:
         hop = max(1, round(size * spectra.hop))
         mix_BNM, target_BNM = magnitudes(mix_BT, size, hop), magnitudes(target_BT, size, hop)
-        reference_B = _norm(target_BNM)
+        reference_B = torch.maximum(_norm(target_BNM), QUIET * _norm(mix_BNM).detach())
         if beside_BT is not None:
             reference_B = torch.maximum(reference_B, _norm(magnitudes(beside_BT, size, hop)))
         convergence_B = _norm(mix_BNM - target_BNM) / reference_B
