@@ -300,3 +300,18 @@ def test_an_artist_on_both_sides_of_a_split_is_told():
     assert shared_notices(apart) == []
     (notice,) = shared_notices([*apart, song("d", "Bob", "train")])
     assert (notice.code, '"Bob"' in notice.message, "Ann" in notice.message) == ("W382", True, False)
+
+
+def test_off_a_terminal_a_line_tells_now_and_then_how_far_it_is(capfd, monkeypatch):
+    from mixcli.cli import train_show
+
+    clock = iter([0.0, 10.0, 31.0, 31.0, 50.0, 61.5, 61.5])
+    monkeypatch.setattr(train_show.time, "monotonic", lambda: next(clock))
+    shown = train_show.Bar("Preparing", "song", hidden=False, total=9)
+    for name in ("One", "Two", "Three", "Four"):
+        shown.advance(name)
+    monkeypatch.undo()
+    assert capfd.readouterr().err.splitlines() == [
+        "Preparing: song 2 of 9, Two",
+        "Preparing: song 4 of 9, Four",
+    ]

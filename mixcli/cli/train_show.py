@@ -1,7 +1,9 @@
 """What people see of a training: bars and lines on stderr, the census and the result on stdout."""
 
+import math
 import os
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Literal
@@ -13,18 +15,24 @@ if TYPE_CHECKING:
     from mixcli.training.request import Began, Ended, Scores, Stepped, Validated
 
 VERBOSE_EVERY = 50  # steps
+SAY_EVERY_S = 30.0  # off a terminal, as a batch does
 MOST_REFUSED = 12  # of refused songs that the census names
 PARTS: tuple[Literal["train", "validation", "test"], ...] = ("train", "validation", "test")
 
 
 class Bar:
-    """One bar of tqdm on stderr, where that is a terminal; lines beside it do not break it."""
+    """One bar of tqdm on stderr, where that is a terminal, else a line now and then.
+
+    Lines beside the bar do not break it.
+    """
 
     def __init__(
         self, what: str, unit: str, *, hidden: bool, total: int | None = None, done: int = 0
     ) -> None:
         from tqdm import tqdm  # type: ignore[import-untyped]  # its types are a package of their own
 
+        self._what, self._unit, self._total, self._done = what, unit, total, done
+        self._said_at = math.inf if hidden else time.monotonic()
         hidden = hidden or bool(os.environ.get("CI"))
         self._bar = tqdm(
             desc=what,
@@ -41,6 +49,11 @@ class Bar:
         """One more is done."""
         self._bar.set_postfix_str(words, refresh=False)
         self._bar.update()
+        self._done += 1
+        if self._bar.disable and time.monotonic() - self._said_at > SAY_EVERY_S:
+            self._said_at = time.monotonic()
+            of_all = "" if self._total is None else f" of {self._total}"
+            line(f"{self._what}: {self._unit} {self._done}{of_all}, {words}")
 
     def line(self, text: str) -> None:
         """A line above the bar."""
