@@ -39,7 +39,7 @@ def test_shares_count_blocks_not_artefacts_and_are_nan_where_nothing_can_be_told
 @pytest.mark.parametrize(
     ("with_stems", "seeds"),
     [
-        (False, (0,)),
+        pytest.param(False, (0,), marks=pytest.mark.slow),
         pytest.param(True, (0,), marks=pytest.mark.slow),
         pytest.param(True, (1, 2, 3), marks=pytest.mark.slow),
         pytest.param(False, (1, 2, 3), marks=pytest.mark.slow),
