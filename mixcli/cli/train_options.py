@@ -6,9 +6,10 @@ from typing import Annotated
 
 import typer
 
+from mixcli.cli.options import RUN, Json, Quiet
 from mixcli.cli.train_song_options import TrainSongOptions
 
-TRAINING, MACHINE, RUN = "Training", "Machine", "Run"
+TRAINING, MACHINE = "Training", "Machine"
 
 Sources = Annotated[
     list[str],
@@ -155,18 +156,6 @@ Check = Annotated[
 ]
 DryRun = Annotated[
     bool, typer.Option("-n", "--dry-run", help="Only say what songs there are.", rich_help_panel=RUN)
-]
-Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.", rich_help_panel=RUN)]
-Quiet = Annotated[
-    int,
-    typer.Option(
-        "-q",
-        "--quiet",
-        count=True,
-        help="Only warnings and errors beside the result; -qq: not these either.",
-        rich_help_panel=RUN,
-        show_default=False,
-    ),
 ]
 Verbose = Annotated[
     int,
