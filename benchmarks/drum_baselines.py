@@ -11,9 +11,11 @@ of the part "test" are scored, or all of a source with ",all" behind it (a kit n
     static       one gain per microphone and channel, least squares over all training songs
     FIR          one filter of --taps taps per microphone and channel, likewise: what any linear mix can do
     per song     static, but fitted to the very song that is scored: no forecast, a bound for gains alone
+    level …      static and FIR behind one gain per microphone and song, as `input_loud_dbfs` sets it
     RUN          a trained model, streamed as mixing does
 
-SI-SDR in dB, median and range over songs. Letters: K microphones, C = 2 channels, T samples, N taps, F bins.
+SI-SDR in dB, median and range over songs, and what each RUN gains over the linear mixes.
+Letters: K microphones, C = 2 channels, T samples, N taps, F bins.
 """
 
 import argparse
@@ -138,6 +140,14 @@ def streamed(model, inputs_KT):
     return np.concatenate(parts, axis=1)
 
 
+def gain_in_words(found, linear):
+    """Mean gain over a linear mix by songs, a bootstrap interval of 95 %, and on how many it is better."""
+    gains = np.array(found) - np.array(linear)
+    drawn = np.random.default_rng(0).choice(gains, (10_000, len(gains))).mean(axis=1)
+    low, high = np.percentile(drawn, [2.5, 97.5])
+    return f"{gains.mean():+.1f} dB [{low:+.1f}..{high:+.1f}], better on {(gains > 0).sum()} of {len(gains)}"
+
+
 def songs_of(source, settings, cache, parts, most):
     found = []
     for song in prepare_dataset([source], settings, DataOptions(), cache):
@@ -171,29 +181,36 @@ def main():
         layout="mix_wave_u_net", inputs=PAPER_INPUTS, outputs="mix", sample_rate=44_100,
         network=MixWaveUNetSettings(),
     )  # fmt: skip
+    levelled = paper.model_copy(update={"input_loud_dbfs": -20.0})
     for mix in given.mix or ["dry", "wet"]:
-        train = songs_of(f"{given.train},{mix}", paper, given.cache, ("train",), given.most_train)
-        hours = sum(song.n_samples / song.sample_rate for song in train) / 3600
-        print(f"{mix}: {len(train)} songs to learn from, {60 * hours:.1f} min")
-        correlations = Correlations(len(PAPER_INPUTS), given.taps)
-        for song in train:
-            correlations.add(song.inputs_KT, song.target_CT)
-        gains_KC, taps_KCN = static_gains(correlations), filters(correlations)
+        fitted = {}
+        for prefix, settings in (("", paper), ("level ", levelled)):
+            train = songs_of(f"{given.train},{mix}", settings, given.cache, ("train",), given.most_train)
+            hours = sum(song.n_samples / song.sample_rate for song in train) / 3600
+            print(f"{mix}: {len(train)} songs to learn from, {60 * hours:.1f} min")
+            correlations = Correlations(len(PAPER_INPUTS), given.taps)
+            for song in train:
+                correlations.add(song.inputs_KT, song.target_CT)
+            fitted[prefix] = settings, static_gains(correlations), filters(correlations)
         for text in given.test:
             source, parts = split_source(text, mix)
-            songs = songs_of(source, paper, given.cache, parts, given.most_test)
-            scores = {"sum": [], "static": [], "FIR": [], "per song": []}
-            for song in songs:
-                own = Correlations(len(PAPER_INPUTS), 1)
-                own.add(song.inputs_KT, song.target_CT)
-                mono_T = song.inputs_KT.sum(axis=0)
-                for name, made_CT in (
-                    ("sum", np.stack([mono_T, mono_T])),
-                    ("static", gains_KC.T @ song.inputs_KT),
-                    ("FIR", filtered(song.inputs_KT, taps_KCN)),
-                    ("per song", static_gains(own).T @ song.inputs_KT),
-                ):
-                    scores[name].append(si_sdr_db(made_CT, song.target_CT))
+            scores = {}
+            for prefix, (settings, gains_KC, taps_KCN) in fitted.items():
+                songs = songs_of(source, settings, given.cache, parts, given.most_test)
+                made = {"static": lambda x, g=gains_KC: g.T @ x, "FIR": lambda x, h=taps_KCN: filtered(x, h)}
+                if not prefix:
+                    made = {"sum": lambda x: x.sum(axis=0)[None].repeat(2, axis=0), **made}
+                for name, mixed in made.items():
+                    scores[prefix + name] = [
+                        si_sdr_db(mixed(song.inputs_KT), song.target_CT) for song in songs
+                    ]
+            own = [Correlations(len(PAPER_INPUTS), 1) for _ in songs]
+            for song, correlations in zip(songs, own, strict=True):
+                correlations.add(song.inputs_KT, song.target_CT)
+            scores["per song"] = [
+                si_sdr_db(static_gains(each).T @ song.inputs_KT, song.target_CT)
+                for song, each in zip(songs, own, strict=True)
+            ]
             for run in given.model:
                 model = load_model(run)
                 own_songs = songs_of(source, model.settings, given.cache, parts, given.most_test)
@@ -203,6 +220,9 @@ def main():
             for name, found in scores.items():
                 spread = f"{np.median(found):6.1f} [{min(found):.1f}..{max(found):.1f}]"
                 print(f"  {mix} {name:24} {spread} n {len(found)}  {text[-60:]}")
+            for run in given.model:
+                for name in ("static", "FIR", "level static", "level FIR"):
+                    print(f"  {mix} {run} over {name}: {gain_in_words(scores[run], scores[name])}")
 
 
 if __name__ == "__main__":

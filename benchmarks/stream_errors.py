@@ -33,6 +33,7 @@ OPTIONS = (
     {"bias": False},
     {"negative_slope": 0.01},
     {"output_activation": "tanh"},
+    {"head": "gains"},
 )
 BLOCK = 65_536  # samples pushed at once
 
@@ -86,10 +87,11 @@ def compare(name: str, network: Network, n_samples: float) -> None:
 
 
 def fill_output(network: Network) -> None:
-    """A network of residuals starts at zero, which would compare nothing."""
+    """Residuals and gains start at zero, which would compare nothing."""
     output = getattr(network, "output", None)
-    if output is not None and not output.weight.any():
-        torch.nn.init.kaiming_normal_(output.weight)
+    if output is not None:
+        zero_C = ~output.weight.flatten(1).any(dim=1)
+        output.weight[zero_C] = torch.nn.init.kaiming_normal_(torch.empty_like(output.weight))[zero_C]
 
 
 def remember(network: Network, forget: float) -> None:

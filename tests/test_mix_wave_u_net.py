@@ -79,6 +79,33 @@ def test_raw_inputs_reach_the_output_by_the_weights_shown():
         assert torch.allclose(mix_CT, matrix_CK @ heard_KT, rtol=0, atol=1e-14)
 
 
+@pytest.mark.parametrize("padding", ["valid", "same"])
+def test_a_head_of_gains_adds_each_input_times_its_curve(padding):
+    plain, gains = (small(n_inputs=3, depth=2, padding=padding, head=head) for head in ("mix", "gains"))
+    assert n_parameters(gains) - n_parameters(plain) == 2 * 3 * (plain.output.in_channels + 1)
+    torch.nn.init.normal_(gains.output.weight)
+    torch.nn.init.normal_(gains.output.bias)
+    length = gains.valid_input_length(37)
+    stems_BKT = torch.randn(2, 3, length, dtype=torch.double)
+    # the same body with the gains as its outputs: left's of the three inputs, then right's
+    curves = small(n_inputs=3, n_outputs=8, depth=2, padding=padding)
+    curves.load_state_dict(gains.state_dict())
+    direct_and_gains_BFT = curves(stems_BKT)
+    n_out = direct_and_gains_BFT.shape[2]
+    within_BKT = stems_BKT[:, :, gains.context : gains.context + n_out]
+    for side in (0, 1):
+        expected_BT = direct_and_gains_BFT[:, side]
+        for stem in range(3):
+            expected_BT = expected_BT + direct_and_gains_BFT[:, 2 + 3 * side + stem] * within_BKT[:, stem]
+        assert torch.allclose(gains(stems_BKT)[:, side], expected_BT, atol=1e-12)
+
+
+def test_a_head_of_gains_begins_as_the_mix_of_its_direct_part():
+    gains = small(n_inputs=3, depth=2, head="gains")
+    assert not gains.output.weight[2:].any()
+    assert gains.output_layer_on_inputs().shape == (2, 3)
+
+
 def correlate(features_FT: np.ndarray, weights_GFJ: np.ndarray, biases_G: np.ndarray) -> np.ndarray:
     """A convolution layer, one feature at a time."""
     return np.array(
@@ -261,7 +288,13 @@ def test_the_half_band_filter_passes_below_and_stops_above_a_quarter_of_the_rate
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"up_kernel": 4}, {"depth": 0}, {"downsampling": "strided", "down_kernel": 1}]
+    "wrong",
+    [
+        {"up_kernel": 4},
+        {"depth": 0},
+        {"downsampling": "strided", "down_kernel": 1},
+        {"head": "gains", "output_kernel": 3},
+    ],
 )
 def test_impossible_networks_are_refused(wrong):
     with pytest.raises(ValueError, match="kernel"):

@@ -279,7 +279,7 @@ def test_the_paper_s_preset_is_the_paper_s_training():
     assert (train.l1, train.stft, train.sides, train.residual, train.gain_match) == (1, 0, 0, 0, False)
     assert (train.swap, train.polarity, train.gain_jitter_db, train.drop_input) == (0, 0, 0, 0)
     assert (train.linear_start, train.ema, train.clip) == (False, 0, None)
-    for name in ("train-base", "train-toolkit", "train-demucs"):
+    for name in ("train-base", "train-drums", "train-toolkit", "train-demucs"):
         assert load_preset(name).train.linear_start
 
 

@@ -64,6 +64,8 @@ def as_words(key: str, value: Any, sample_rate: int) -> str:
         return whole if value is None else f"{value:,} samples ({seconds}) to either side of a sample"
     if key == "input_peak_dbfs":
         return "inputs as they are" if value is None else f"every input is brought to {value:g} dBFS"
+    if key == "input_loud_dbfs":
+        return "inputs as they are" if value is None else f"loud moments are brought to {value:g} dBFS"
     if isinstance(value, dict):
         return ", ".join(f"{name} {setting}" for name, setting in value.items())
     if isinstance(value, list):

@@ -45,7 +45,7 @@ def render_direct(
 def _whole_song(plan: InputPlan, model: TrainedModel, sample_rate: int, repair: bool) -> Iterator[Block]:
     stream = open_stream(model.module)
     to_song = StreamResampler(plan.sample_rate, sample_rate, model.settings.n_outputs)
-    gains_K1 = measure_input_gains(plan, model.settings.input_peak_dbfs, repair=repair)[:, None]
+    gains_K1 = measure_input_gains(plan, model.settings, repair=repair)[:, None]
     with InputReader(plan, repair=repair) as reader:
         for first in range(0, reader.n_samples, BLOCK):
             n_read = min(BLOCK, reader.n_samples - first)

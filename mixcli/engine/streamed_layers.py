@@ -53,9 +53,10 @@ class StreamedLayers:
             joined_1TF[:, 1::2, n_skip:] = between_1TF
             features_1TF = self._model.after_up(self._up[index].run(last), index)
         joined_1TF = self._output.room(features_1TF.shape[1])
-        self._skips[0].take_into(joined_1TF[:, :, : stems_1TK.shape[2]])
+        ready_1TK = joined_1TF[:, :, : stems_1TK.shape[2]]
+        self._skips[0].take_into(ready_1TK)
         joined_1TF[:, :, stems_1TK.shape[2] :] = features_1TF
-        return self._model.activate_output(self._output.run(last))
+        return self._model.mix_output(self._output.run(last), ready_1TK)
 
 
 class _Window:

@@ -28,6 +28,7 @@ def describe(model: TrainedModel) -> dict[str, Any]:
         "outputs": settings.outputs,
         "sample_rate": settings.sample_rate,
         "input_peak_dbfs": settings.input_peak_dbfs,
+        "input_loud_dbfs": settings.input_loud_dbfs,
         "parameters": count_parameters(network),
         "reach": None if isinstance(network, MixDemucs) else network.reach,
         "network": settings.network.model_dump(),

@@ -25,6 +25,7 @@ Downsampling = Literal["decimate", "strided", "filtered"]
 Upsampling = Literal["linear", "learned", "nearest", "filtered"]
 Padding = Literal["valid", "same"]
 OutputActivation = Literal["linear", "tanh"]
+Head = Literal["mix", "gains"]
 
 _MANY = 1000  # frames: enough for lengths that are read off one piece and hold for all
 
@@ -37,6 +38,10 @@ class MixWaveUNet(nn.Module):
     samples, the first of which belongs to input sample `context`. With `bias=False` (and no tanh) the network
     is homogeneous of degree 1: f(αx) = αf(x) for α ≥ 0, and f(0) = 0. `zero_output` starts the last layer at
     zero, as residuals should.
+
+    With `head="gains"` the last layer gives, beside C outputs d as ever, a gain g for each input and output,
+    sample by sample: y_c = d_c + Σ_k g_ck · x_k. Faders that follow the song are then a slow curve that the
+    network draws, not a product of two of its signals, which rectifiers are bad at.
     """
 
     half_band_J: Tensor
@@ -58,6 +63,7 @@ class MixWaveUNet(nn.Module):
         bias: bool = True,
         negative_slope: float = 0.2,
         output_activation: OutputActivation = "linear",
+        head: Head = "mix",
         zero_output: bool = False,
     ) -> None:
         super().__init__()
@@ -66,11 +72,14 @@ class MixWaveUNet(nn.Module):
             raise ValueError(f"kernels have an odd number of taps, not {kernels}")
         if depth < 1 or (downsampling == "strided" and down_kernel == 1):
             raise ValueError("there is at least one level, and a strided halving needs a kernel of 3 or more")
+        if head == "gains" and output_kernel > 1:
+            raise ValueError("gains are of single samples: they need an output_kernel of 1")
         self.n_inputs, self.n_outputs, self.depth = n_inputs, n_outputs, depth
         self.down_kernel, self.up_kernel = down_kernel, up_kernel
         self.bottleneck_kernel, self.output_kernel = bottleneck_kernel, output_kernel
         self.downsampling, self.upsampling, self.padding = downsampling, upsampling, padding
         self.bias, self.negative_slope, self.output_activation = bias, negative_slope, output_activation
+        self.head = head
 
         def conv(n_in: int, n_out: int, kernel: int, stride: int = 1) -> nn.Conv1d:
             same = kernel // 2 if padding == "same" else 0
@@ -93,7 +102,8 @@ class MixWaveUNet(nn.Module):
         self.interpolation = nn.ParameterList(
             torch.zeros(widths[level + 1]) for level in reversed(range(depth)) if upsampling == "learned"
         )
-        self.output = conv(n_inputs + widths[0], n_outputs, output_kernel)
+        n_last = n_outputs * (1 + n_inputs) if head == "gains" else n_outputs
+        self.output = conv(n_inputs + widths[0], n_last, output_kernel)
         self.register_buffer("half_band_J", half_band_taps(), persistent=False)
         self._initialise(zero_output)
 
@@ -108,6 +118,8 @@ class MixWaveUNet(nn.Module):
                     nn.init.zeros_(module.bias)
         if zero_output:
             nn.init.zeros_(self.output.weight)
+        if self.head == "gains":
+            nn.init.zeros_(self.output.weight[self.n_outputs :])
 
     @property
     def grid(self) -> int:
@@ -188,8 +200,8 @@ class MixWaveUNet(nn.Module):
             skip_BTF = _centre_crop(skips.pop(), features_BTF.shape[1])
             features_BTF = self.after_up(convolve(torch.cat([skip_BTF, features_BTF], dim=2), conv), index)
         stems_BTK = _centre_crop(stems_BTK, features_BTF.shape[1])
-        mix_BTC = self.activate_output(convolve(torch.cat([stems_BTK, features_BTF], dim=2), self.output))
-        return mix_BTC.transpose(1, 2)
+        last_BTF = convolve(torch.cat([stems_BTK, features_BTF], dim=2), self.output)
+        return self.mix_output(last_BTF, stems_BTK).transpose(1, 2)
 
     def after_down(self, features_BTF: Tensor, _level: int) -> Tensor:
         """Apply what follows a convolution on the way down: the leaky rectifier."""
@@ -209,11 +221,15 @@ class MixWaveUNet(nn.Module):
         A view, before the activation of the output: what is written there (in `torch.no_grad()`) is the
         network's.
         """
-        return self.output.weight[:, : self.n_inputs, self.output_kernel // 2]
+        return self.output.weight[: self.n_outputs, : self.n_inputs, self.output_kernel // 2]
 
-    def activate_output(self, mix: Tensor) -> Tensor:
-        """Apply the activation of the output, if it has one."""
-        return torch.tanh(mix) if self.output_activation == "tanh" else mix
+    def mix_output(self, last_BTF: Tensor, stems_BTK: Tensor) -> Tensor:
+        """Make the outputs `[B, T, C]` of what the last layer gives and, for gains, of the inputs in step."""
+        mix_BTC = last_BTF[..., : self.n_outputs]
+        if self.head == "gains":
+            gains_BTCK = last_BTF[..., self.n_outputs :].unflatten(-1, (self.n_outputs, self.n_inputs))
+            mix_BTC = mix_BTC + (gains_BTCK * stems_BTK.unsqueeze(-2)).sum(dim=-1)
+        return torch.tanh(mix_BTC) if self.output_activation == "tanh" else mix_BTC
 
     def taps_between(self, index: int) -> Tensor:
         """Return the taps `[J]`, or `[F, J]`, of the value between two frames in the `index`-th doubling."""

@@ -55,6 +55,7 @@ class MixWaveUNetSettings(ModelPart):
     bias: bool = True
     negative_slope: float = Field(0.2, ge=0, le=1)
     output_activation: Literal["linear", "tanh"] = "linear"
+    head: Literal["mix", "gains"] = "mix"
 
     @model_validator(mode="after")
     def _kernels_have_a_middle(self) -> Self:
@@ -63,6 +64,8 @@ class MixWaveUNetSettings(ModelPart):
             raise ValueError("kernels must have an odd number of taps")
         if self.downsampling == "strided" and self.down_kernel < 3:
             raise ValueError("a strided halving needs a down_kernel of 3 or more")
+        if self.head == "gains" and self.output_kernel > 1:
+            raise ValueError('head "gains" needs an output_kernel of 1')
         return self
 
 
@@ -128,7 +131,8 @@ class ModelSettings(ModelPart):
     "residual" a left and right for each bus, to be added to it; the latter needs BUS_INPUTS. `data` states
     what the weights were trained on. `layout` says which class of networks it is, `network` its arguments.
     `input_peak_dbfs` is the peak that each input of a song is brought to before the network hears it (one
-    gain per input for the whole song; silence stays silent); None leaves the inputs as they are.
+    gain per input for the whole song; silence stays silent), `input_loud_dbfs` the level of its loud moments;
+    None leaves the inputs as they are.
     """
 
     layout: Layout = "mix_wave_u_net"
@@ -139,6 +143,7 @@ class ModelSettings(ModelPart):
         default_factory=lambda values: NETWORKS[values.get("layout", "mix_wave_u_net")]()
     )
     input_peak_dbfs: float | None = Field(None, ge=-60, le=0)
+    input_loud_dbfs: float | None = Field(None, ge=-60, le=0)
     licence: str = Field("not stated", min_length=1, max_length=1_000)
     data: str = Field("not stated", min_length=1, max_length=20_000)
 
@@ -149,7 +154,10 @@ class ModelSettings(ModelPart):
 
     @model_validator(mode="after")
     def _inputs_belong_together(self) -> Self:
-        behind_console = self.layout == "mix_wave_u_net" and self.input_peak_dbfs is None
+        as_they_are = self.input_peak_dbfs is None and self.input_loud_dbfs is None
+        if not as_they_are and None not in (self.input_peak_dbfs, self.input_loud_dbfs):
+            raise ValueError("inputs are brought to a peak or to a loud level, not to both")
+        behind_console = self.layout == "mix_wave_u_net" and as_they_are
         if self.outputs == "residual" and not behind_console:
             raise ValueError('outputs "residual" need the layout "mix_wave_u_net", and inputs as they are')
         if self.inputs != BUS_INPUTS:

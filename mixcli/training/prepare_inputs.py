@@ -90,7 +90,7 @@ def _buses(heard: HeardSong, model: ModelSettings, rules: RuleSettings, repair: 
 
 def _stems(song: Song, model: ModelSettings, repair: bool) -> Iterator[Block]:
     plan = plan_inputs(song.stems, model, model_name="in training")
-    gains_K = measure_input_gains(plan, model.input_peak_dbfs, repair=repair)
+    gains_K = measure_input_gains(plan, model, repair=repair)
     with InputReader(plan, repair=repair) as reader:
         for start in range(0, reader.n_samples, BLOCK):
             yield reader.read(min(BLOCK, reader.n_samples - start)) * gains_K

@@ -22,7 +22,7 @@ def song_key(song: SourceSong, model: ModelSettings, options: DataOptions) -> st
     """
     made_of = song.made_of
     common = [__version__, FORMAT, model.inputs, model.sample_rate, options.longest_s, options.target_level]
-    common.append(model.input_peak_dbfs)
+    common += [model.input_peak_dbfs, model.input_loud_dbfs]
     if model.takes_buses:
         common.append(options.rules.model_dump(mode="json"))
     if isinstance(made_of, SessionPlan):

@@ -103,7 +103,7 @@ def make_optimizer(network: Network, settings: TrainSettings) -> torch.optim.Opt
 def _take_weights(network: Network, model: ModelSettings, init: Path | str) -> None:
     trained = load_model(init)
     then = trained.settings
-    fields = ("layout", "inputs", "outputs", "sample_rate", "network", "input_peak_dbfs")
+    fields = ("layout", "inputs", "outputs", "sample_rate", "network", "input_peak_dbfs", "input_loud_dbfs")
     differing = [field for field in fields if getattr(then, field) != getattr(model, field)]
     if differing:
         message = f'"{trained.name}" is another network: {", ".join(differing)}.'
