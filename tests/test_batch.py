@@ -4,11 +4,14 @@ import json
 import os
 import shutil
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
 from batch_library import (
+    command,
     entries,
     environment,
     leftovers,
@@ -177,6 +180,52 @@ def test_mixes_inside_the_library_are_no_songs(run, library):
     assert run("batch", "library", "--out", "library/mixes", "-j", "1", "--max-songs", "1")[0] == 75
     code, out, _ = run("batch", "library", "--out", "library/mixes", "-n")
     assert (code, len(out.splitlines())) == (0, 3)
+
+
+def test_an_output_that_is_a_song_or_holds_songs_is_refused(run, library, tree_digest):
+    before = tree_digest(library)
+    for out, song in (("library/A/Two", "library/A/Two"), ("library/A", "library/A/One")):
+        code, _, err = run("batch", "library", "--out", out, "-n")
+        assert (code, f'error[E507]: "{out}" holds the song "{song}".' in err) == (5, True), err
+    assert tree_digest(library) == before
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "openpty"), reason="no terminals of this kind here")
+def test_a_terminal_that_is_closed_ends_a_batch_in_good_order(library):
+    write_song(library / "A/One", seconds=40)
+    ours, theirs = os.openpty()
+    code = (
+        "import os, sys\nos.setsid()\n"
+        "terminal = os.open(sys.argv[1], os.O_RDWR)\n"  # the one that sends its signals from here on
+        "for stream in range(3):\n    os.dup2(terminal, stream)\n"
+        "os.execv(sys.argv[2], sys.argv[2:])\n"
+    )
+    line = [sys.executable, "-c", code, os.ttyname(theirs), *command("batch", "library", "-j", "1")]
+    process = subprocess.Popen(line, cwd=library.parent, env=environment(CI="", TERM="xterm"))
+    shown = b""
+    while b"measuring" not in shown:
+        shown += os.read(ours, 65_536)
+    os.close(ours)
+    assert process.wait() == 129
+    os.close(theirs)
+    mixes = library.parent / "mixes"
+    assert sorted(path.name for path in mixes.iterdir()) == ["index.html", "manifest.jsonl", "summary.csv"]
+
+
+@pytest.mark.slow
+def test_a_reader_that_leaves_takes_nothing_with_it(library):
+    told, to = os.pipe()
+    heard, to_stdout = os.pipe()
+    os.close(told)
+    os.close(heard)
+    pipes = {"stdout": to_stdout, "stderr": to}
+    process = start(library.parent, "batch", "library", "-j", "1", "--progress", "json", "--json", **pipes)
+    os.close(to)
+    os.close(to_stdout)
+    assert process.wait() == 0
+    assert sorted(entries(Path("mixes"))) == MIXES
+    assert Path("mixes/index.html").exists()
 
 
 def test_one_song_given_as_a_library_is_mixed(run, library):

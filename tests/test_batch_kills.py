@@ -1,41 +1,21 @@
 """A batch that is killed again and again, at any moment and at the worst ones, ends as if it never was."""
 
-import os
-import random
-import shutil
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
-from batch_library import command, entries, environment, leftovers, mixcli, results, start, write_library
+from batch_library import environment, leftovers, mixcli, results, start, write_library
+from conftest import write_wav
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL on this system"),
 ]
 NAMES = tuple(f"{'AB'[number % 2]}/Song {number}" for number in range(6))
-
-# Kills the process that makes the N-th call of a system function, or half of the call, where it writes.
-INJECTED = """
-import os, signal
-kind, _, count = os.environ.get("KILL_AT", "").partition(":")
-left = [int(count or 0)]
-def counted(real, half=False):
-    def call(*args, **kwargs):
-        left[0] -= 1
-        if left[0] == 0:
-            if half:
-                real(args[0], bytes(args[1])[: len(args[1]) // 2])
-            os.kill(os.getpid(), signal.SIGKILL)
-        return real(*args, **kwargs)
-    return call
-if kind == "write":
-    os.write = counted(os.write, half=True)
-elif kind in ("replace", "fsync", "open"):
-    setattr(os, kind, counted(getattr(os, kind)))
-"""
 
 
 @pytest.fixture
@@ -68,81 +48,37 @@ def test_one_process_or_two_and_an_interruption_make_the_same_bytes(library, who
     assert results(library / "cut") == whole
 
 
-def test_kills_at_random_repeat_only_the_songs_in_hand(library, whole):
-    chance = random.Random(3)
-    out = library / "out"
-    for _ in range(40):
-        known = set(entries_if_any(out))
-        process = start(library, "batch", "library", "--out", "out", "-j", "2", start_new_session=True)
-        try:
-            made, _ = process.communicate(timeout=chance.uniform(0.5, 6.0))
-            assert process.returncode == 0
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            made, _ = process.communicate()
-        again = [line for line in made.split("\n") if line and line.removeprefix("out/") in known]
-        assert again == []
-        if process.returncode == 0:
-            break
-    assert mixcli(library, "batch", "library", "--out", "out")[0] == 0
-    assert results(out) == whole
-    assert leftovers(out) == []
+def test_kills_pairs_and_lost_workers_cost_nothing_that_is_finished(tmp_path):
+    script = Path(__file__).parents[1] / "benchmarks" / "kill_batch.py"
+    few = ("--kills", "46", "--pairs", "4", "--workers", "4", "--songs", "6")  # each moment once
+    line = [sys.executable, str(script), *few]
+    done = subprocess.run(line, env=environment(), cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "killed 46 times" in done.stdout
 
 
-def entries_if_any(out: Path):
-    from mixcli.batching.manifest import Manifest
-
-    return Manifest(out / "manifest.jsonl").entries
-
-
-@pytest.mark.parametrize("kind", ["open", "write", "fsync", "replace"])
-def test_kills_around_every_kind_of_call_leave_nothing_that_the_next_run_does_not_mend(library, whole, kind):
-    planted = library / "planted"
-    planted.mkdir()
-    (planted / "sitecustomize.py").write_text(INJECTED)
-    env = environment()
-    env["PYTHONPATH"] = os.pathsep.join([str(planted), env["PYTHONPATH"]])
-    for number in (1, 2, 3, 5, 8, 13):
-        shutil.rmtree(library / "out", ignore_errors=True)
-        line = command("batch", "library/A", "--out", "out", "-j", "1", "-qq")
-        subprocess.run(line, cwd=library, env={**env, "KILL_AT": f"{kind}:{number}"}, check=False)
-        code, _, err = mixcli(library, "batch", "library/A", "--out", "out", "-j", "1")
-        assert code == 0, err
-        expected = {
-            name.removeprefix("A/"): digest for name, digest in whole.items() if name.startswith("A/")
-        }
-        assert results(library / "out") == expected, (kind, number)
-        assert leftovers(library / "out") == [], (kind, number)
-
-
-def test_a_library_of_which_a_third_is_broken_is_delivered_but_for_that(tmp_path):
+def test_a_library_of_which_three_in_ten_are_broken_is_delivered_but_for_these(tmp_path):
     names = [f"Song {number:02d}" for number in range(20)]
-    write_library(tmp_path / "library", names)
-    kept = {}
-    for number in range(0, 20, 3):
-        path = tmp_path / "library" / names[number] / "Kick.wav"
-        kept[path] = path.read_bytes()
-        path.write_bytes([b"", kept[path][:700], b"no audio at all"][number % 3])
+    library = write_library(tmp_path / "library", names)
+    kept = {path: path.read_bytes() for path in library.rglob("*.wav")}
+    hollow, wide, silent = np.zeros(8_000), np.ones((8_000, 6)) / 9, np.zeros(8_000)
+    hollow[100] = np.nan
+    (library / names[1] / "Kick.wav").write_bytes(b"")
+    (library / names[4] / "Kick.wav").write_bytes(kept[library / names[4] / "Kick.wav"][:700])
+    (library / names[7] / "Kick.wav").write_bytes(b"no audio at all")
+    write_wav(library / names[10] / "Kick.wav", hollow, subtype="FLOAT")
+    write_wav(library / names[13] / "Kick.wav", wide)
+    for name in ("Kick", "LdVox"):
+        write_wav(library / names[16] / f"{name}.wav", silent)
     code, out, err = mixcli(tmp_path, "batch", "library", "-j", "2")
-    assert (code, len(out.split("\n")) - 1) == (10, 13)
-    failures = [line for line in err.splitlines() if ": error[" in line]
-    assert [line.split(":")[0] for line in failures] == [names[number] for number in range(0, 20, 3)]
+    assert (code, len(out.splitlines())) == (10, 14), err
+    failures = {line.split(": ")[0]: line.split(": ")[1] for line in err.splitlines() if ": error[" in line}
+    codes = {1: "E311", 4: "E312", 7: "E311", 10: "E314", 13: "E315", 16: "E332"}
+    assert failures == {names[number]: f"error[{code}]" for number, code in codes.items()}
     for path, content in kept.items():
         path.write_bytes(content)
     code, out, err = mixcli(tmp_path, "batch", "library", "-j", "2", "--only", "failed")
-    assert (code, len(out.split("\n")) - 1) == (0, 7), err
-
-
-def test_two_runs_at_once_hurt_nothing(library, whole):
-    out = library / "out"
-    for _ in range(5):
-        shutil.rmtree(out, ignore_errors=True)
-        pair = [start(library, "batch", "library", "--out", "out", "-j", "1", "-q") for _ in range(2)]
-        ended = sorted((process.wait(), process.communicate()[1]) for process in pair)
-        codes = [code for code, _ in ended]
-        assert codes in ([0, 5], [0, 0]), ended  # both, where one had ended before the other began
-        assert results(out) == whole
-        assert len(entries(out)) == len(NAMES)
+    assert (code, len(out.splitlines())) == (0, 6), err
 
 
 def test_the_program_killed_alone_takes_its_workers_with_it(library):

@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import json
+import os
 import re
 import xml.etree.ElementTree as ElementTree
 from html.parser import HTMLParser
@@ -15,6 +16,7 @@ from typer.main import get_command
 
 from mixcli.batching.summary import COLUMNS, summary_csv, summary_page
 from mixcli.cli.batch_options import BatchOptions
+from mixcli.cli.batch_readers import reader_may_leave
 from mixcli.cli.main import app
 from mixcli.cli.options import MixOptions
 
@@ -128,3 +130,14 @@ def test_every_option_of_batch_is_on_its_page():
         if parameter.name in names:
             options = [option for option in parameter.opts if option.startswith("-")]
             assert words.intersection(options), options
+
+
+def test_a_stream_whose_reader_has_gone_leads_nowhere():
+    read, write = os.pipe()
+    os.close(read)
+    with os.fdopen(write, "w") as stream:
+        for _ in range(2):
+            with reader_may_leave(stream):
+                stream.write("told\n")
+                stream.flush()
+        assert os.path.samestat(os.fstat(stream.fileno()), os.stat(os.devnull))

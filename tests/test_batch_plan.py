@@ -156,7 +156,7 @@ def test_several_places_lists_and_patterns_keep_the_paths_as_they_were_written(r
     assert list(planned(run, "library/A", "library/A/One", "library/B")) == named  # each folder once
     assert list(planned(run, "library/*")) == named
     assert list(planned(run, "library/**/One")) == [named[0], named[2]]
-    Path("list.txt").write_text("library/A/One\n\n./library/B/One\r\n")
+    Path("list.txt").write_text("library/A/One\n\n./library/B/One\r\n", "utf-8-sig")  # as Notepad does
     assert list(planned(run, "list.txt")) == [named[0], named[2]]
     monkeypatch.chdir(library / "A")
     assert list(planned(run, "../../library/B", ".")) == ["B/One", "One", "Two"]
@@ -202,7 +202,7 @@ def test_what_does_not_fit_on_the_disk_is_not_begun(run, library, monkeypatch):
     ("options", "code"),
     [
         (("-j", "0"), "E203"),
-        (("-j", "many"), "E203"),
+        (("-j", "many", "--dry-run"), "E203"),
         (("--only", "some"), "E205"),
         (("--check", "never"), "E205"),
         (("--stop-after", "soon"), "E204"),
@@ -210,8 +210,8 @@ def test_what_does_not_fit_on_the_disk_is_not_begun(run, library, monkeypatch):
         (("--progress", "loud"), "E205"),
     ],
 )
-def test_options_that_make_no_sense_are_refused(run, library, options, code):
-    got, _, err = run("batch", "library", *options)
+def test_options_that_make_no_sense_are_refused_before_anything_is_looked_for(run, options, code):
+    got, _, err = run("batch", "no library", *options)
     assert (got, f"error[{code}]" in err) == (2, True)
 
 

@@ -1,17 +1,20 @@
 """The songs in the places that were named: libraries, single songs, patterns, lists."""
 
 import glob
+from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from mixcli.audio.wording import display_name, printable
-from mixcli.errors import MixcliError, SongError
+from mixcli.errors import MixcliError, OutputError, SongError
+from mixcli.mixing.output_path import lies_in
 from mixcli.songs.library import find_songs
 from mixcli.songs.song_folder import check_folder
 from mixcli.songs.tokens import AUDIO_SUFFIXES
 
 PATTERN_MARKS = set("*?[")
+MIXCLI_WAS_HERE = ("manifest*.jsonl", "**/*.mix.json")  # what a folder of mixes holds
 MOST_LIST_BYTES = 64 * 1024 * 1024
 
 
@@ -55,9 +58,27 @@ def songs_of(places: tuple[Path, ...], listed: Iterable[Path] = ()) -> list[Foun
     return found
 
 
+def without_mixes(found: list[FoundSong], out: Path) -> list[FoundSong]:
+    """The songs but earlier mixes in the output folder, which are none.
+
+    Raises OutputError E507 where no mix lies there, so that they are songs: mixes never go among them.
+    """
+    others: list[FoundSong] = []
+    inside: list[FoundSong] = []
+    for song in found:
+        (inside if lies_in(song.folder, out) else others).append(song)
+    if inside and not any(next(out.glob(pattern), None) for pattern in MIXCLI_WAS_HERE):
+        message = f'"{printable(str(out))}" holds the song "{printable(str(inside[0].folder))}".'
+        raise OutputError(message, code="E507", hint="another --out: mixes never go among songs.")
+    return others
+
+
 def list_of(text: bytes, *, separator: bytes = b"\n") -> list[Path]:
-    """The paths of a list, one per line, or with another separator; empty lines are none."""
-    lines = (line.strip(b"\r\n") for line in text.split(separator))
+    """The paths of a list, one per line, or with another separator; empty lines are none.
+
+    A mark of UTF-8 at its beginning, as editors of Windows leave it, is no part of a path.
+    """
+    lines = (line.strip(b"\r\n") for line in text.removeprefix(BOM_UTF8).split(separator))
     return [Path(line.decode("utf-8", "surrogateescape")) for line in lines if line.strip()]
 
 

@@ -12,7 +12,7 @@ from mixcli.audio.wording import printable
 from mixcli.batching.disk import mix_bytes, terms_bytes, working_bytes
 from mixcli.batching.freshness import SongKey, asked_digest, change_times, mix_intact, song_key
 from mixcli.batching.manifest import Manifest
-from mixcli.batching.places import FoundSong, songs_of
+from mixcli.batching.places import FoundSong, songs_of, without_mixes
 from mixcli.batching.request import BatchRequest
 from mixcli.batching.shards import share_of
 from mixcli.errors import MixcliError, SettingsError, SongError, UsageError
@@ -88,8 +88,8 @@ class BatchPlan:
 def find_batch(request: BatchRequest, listed: Iterable[Path] = ()) -> list[FoundSong]:
     """Find the songs of a batch; nothing is written, nothing opened.
 
-    Raises UsageError when the output is a file, SongError when there is no song, and for what is wrong with
-    the settings of all.
+    Raises UsageError when the output is a file, SongError when there is no song, OutputError E507 when the
+    output is a song or holds some, and for what is wrong with the settings of all.
     """
     out, every = request.out, request.every
     if out == Path("-") or out.suffix.lower() in AUDIO_SUFFIXES or out.is_file():
@@ -101,7 +101,7 @@ def find_batch(request: BatchRequest, listed: Iterable[Path] = ()) -> list[Found
         hint = "a song is a folder with at least two audio files; mixcli inspect shows what a folder holds."
         raise SongError(f"no songs in {places or 'the list'}.", code="E306", hint=hint)
     if out.exists() and not any(lies_in(place, out) for place in request.places):
-        found = [song for song in found if not lies_in(song.folder, out)]  # earlier mixes are no songs
+        found = without_mixes(found, out)
     for song in found[:1]:
         paths_of(replace(every, folder=song.folder, out=out / song.relative))  # wrong for one, wrong for all
     return found

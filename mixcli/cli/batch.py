@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from mixcli.cli.batch_options import BatchOptions, BatchOut, Libraries
+from mixcli.cli.batch_readers import reader_may_leave
 from mixcli.cli.progress import song_progress
 from mixcli.cli.show import line, show_error
 from mixcli.cli.spelled_out import spell_out_options
@@ -152,7 +153,8 @@ def mix_all(run: "BatchRun", options: BatchOptions, kind: str, stop: StopRequest
                 if isinstance(event, SongEnded):
                     documents |= {event.index: event.done.document} if options.json else {}
                     if kind != "json":
-                        show_ended(plan.songs[event.index], event, request, options)
+                        with reader_may_leave(sys.stdout):
+                            show_ended(plan.songs[event.index], event, request, options)
                 elif isinstance(event, SongRetried) and kind != "json" and options.quiet < 2:
                     label = plan.songs[event.index].label
                     line(f"{label}: warning[W603]: its process died {event.how}; it is tried once more.")
@@ -160,6 +162,11 @@ def mix_all(run: "BatchRun", options: BatchOptions, kind: str, stop: StopRequest
                     line(f"warning[W606]: {event.why}; songs in hand are done again when it is back.")
     except Interrupted as interrupted:
         interruption = interrupted
+    except OSError:
+        if stop.signal_number is None:
+            raise
+        # a terminal that was closed sends SIGHUP, and takes no more: its bars cannot even be taken away
+        interruption = Interrupted(stop.signal_number)
     return finish(run, options, kind, documents, interruption)
 
 
@@ -185,7 +192,9 @@ def finish(
         code = code or error.exit_code
     document = batch_document(run, documents, interrupted=interruption is not None)
     if options.json:
-        sys.stdout.write(to_json(document))
+        with reader_may_leave(sys.stdout):
+            sys.stdout.write(to_json(document))
+            sys.stdout.flush()
     if kind == "json":
         counts = document["counts"] | {"left": run.n_left, "exit_code": code}
         write_event("end", None, {"status": document["status"], **counts})

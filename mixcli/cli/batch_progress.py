@@ -20,6 +20,7 @@ from mixcli.batching.run import (
 )
 from mixcli.cli.batch_options import BatchOptions
 from mixcli.cli.batch_pace import Pace
+from mixcli.cli.batch_readers import reader_may_leave
 from mixcli.cli.parse import parse_choice
 from mixcli.cli.show import line
 
@@ -161,8 +162,9 @@ def write_event(event: str, song: str | None, values: dict[str, Any]) -> None:
     rounded = {key: round(value, 3) if isinstance(value, float) else value for key, value in values.items()}
     named = {} if song is None else {"song": song}
     text = json.dumps({"event": event, **named, **rounded})
-    sys.stderr.write(text + "\n")
-    sys.stderr.flush()
+    with reader_may_leave(sys.stderr):
+        sys.stderr.write(text + "\n")
+        sys.stderr.flush()
 
 
 def kind_of(options: BatchOptions) -> str:

@@ -40,6 +40,7 @@ def build_batch(
     if options.album and options.shard is not None:
         hint = "give each folder of songs to a run of its own."
         raise UsageError("--album and --shard contradict each other.", code="E239", hint=hint)
+    parse_jobs(options.jobs)  # what is wrong with it is said before a library is gone through
     listed: list[Path] = []
     if STDIN in places:
         listed = list_of(sys.stdin.buffer.read(), separator=b"\0" if options.null else b"\n")
@@ -92,16 +93,24 @@ def scheduler_asked(options: BatchOptions) -> str | None:
 def jobs_asked(text: str, plan: BatchPlan, *, by_cluster: bool = False) -> int | None:
     """How many songs at the same time; None leaves it to the cluster. Raises UsageError."""
     n_songs = sum(plan.songs[index].failure is None for index in plan.wanted)
-    if text == "auto":
+    number = parse_jobs(text)
+    if number is None:
         if by_cluster:
             return None
         settings = plan.settings
         with_network = settings.amount != 0 and (settings.model is not None or default_weights_installed())
         return auto_jobs(n_songs, with_network=with_network)
+    return max(min(number, n_songs), 1)
+
+
+def parse_jobs(text: str) -> int | None:
+    """A number of songs at the same time; None for auto. Raises UsageError."""
+    if text == "auto":
+        return None
     number = parse_number("--jobs", text)
     if number < 1 or number != int(number):
-        raise UsageError(f'-j "{text}": a whole number from 1 on, or auto.', code="E203")
-    return max(min(int(number), n_songs), 1)
+        raise UsageError(f'-j "{printable(text)}": a whole number from 1 on, or auto.', code="E203")
+    return int(number)
 
 
 def parse_span(option: str, text: str | None) -> float | None:
