@@ -31,6 +31,8 @@ PHASES = ("start", "survey", "render", "finish")
 TIMED = """
 import json, sys, time
 clock, began = time.process_time, (time.perf_counter(), time.process_time())
+import os; os.environ["OPENBLAS_NUM_THREADS"] = "1"  # as the command does, and the next
+from mixcli.freed_memory import keep_freed_memory; keep_freed_memory()
 from pathlib import Path
 from mixcli.mixing import mix_song as case
 from mixcli.mixing.request import MixRequest

@@ -5,6 +5,7 @@ import sys
 
 from mixcli.cli.stopping import StopRequest
 from mixcli.errors import Interrupted
+from mixcli.freed_memory import keep_freed_memory
 
 
 def run() -> None:
@@ -14,6 +15,7 @@ def run() -> None:
     threads cost more than they give. It must be said before numpy is imported.
     """
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    keep_freed_memory()
     stop = StopRequest()
     stop.install()
     try:

@@ -18,6 +18,7 @@ from types import FrameType
 from typing import Any
 
 from mixcli.errors import Interrupted
+from mixcli.freed_memory import keep_freed_memory
 
 LOOK_EVERY_S = 0.2  # how often the one who waits for tasks is given a chance to do something else
 MOST_TRIES = 2  # of a task whose process dies
@@ -192,6 +193,7 @@ def _lane_main(connection: Connection) -> None:
     """The life of a process: one task after the other, until nothing more comes."""
     for name in ONE_THREAD:  # before numpy or torch is loaded with the work
         os.environ[name] = "1"
+    keep_freed_memory()
     request = _StopRequest()
     _end_with_parent()
     with contextlib.suppress(OSError):  # not on Linux

@@ -14,6 +14,7 @@ PACKAGE = Path(mixcli.__file__).parent
 REPOSITORY = Path(__file__).parents[1]
 
 LEVELS = {
+    "freed_memory": 0,
     "errors": 1,
     "lanes": 1,
     "strict_yaml": 1,

@@ -73,8 +73,7 @@ class Compressor:
         self._detector = LevelDetector(settings.detector, sample_rate, n_channels)
         self._smoother = Smoother(settings.attack_ms, settings.release_ms, sample_rate)
         self._glide = GlidingGain(sample_rate)
-        self._make_up = db_to_gain(settings.make_up_db)
-        self._lowest_gain = 1.0
+        self._make_up = np.float32(db_to_gain(settings.make_up_db))
 
     def push(self, block_TC: Block) -> Block:
         """Compress the next samples, [T, C] float32 to the same shape."""
@@ -96,12 +95,11 @@ class Compressor:
         if settings.most_reduction_db is not None:
             target_M = np.minimum(target_M, settings.most_reduction_db)
         gain_T = self._glide.push(self._smoother.push(target_M), len(block_TC))
-        self._lowest_gain = min(self._lowest_gain, float(gain_T.min(initial=1.0)))
         if self._make_up != 1:
             gain_T *= self._make_up
-        return gain_T.astype(np.float32)
+        return gain_T
 
     @property
     def max_reduction_db(self) -> float:
         """The highest reduction so far, in dB, ≥ 0, without the make-up."""
-        return abs(20 * math.log10(self._lowest_gain))
+        return abs(20 * math.log10(self._glide.lowest))

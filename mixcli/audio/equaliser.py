@@ -39,7 +39,6 @@ LOWEST_Q, HIGHEST_Q = 0.1, 20.0
 MOST_GAIN_DB = 24.0
 SETTLED_DB = -190.0  # below a band's own ringing at its start
 
-PIECE = 8192  # samples filtered at once, after which SosFilter looks whether the sound has died away
 FIT_STEPS = 40  # ten are enough for most bands
 FIT_DONE = 1e-6  # of the error: a step that gains less is the last
 WELL_BELOW_HALF, UPPERMOST_WEIGHT = 0.75, 0.25  # above that share of half the rate, hardly heard
@@ -69,8 +68,8 @@ class EqualiserBand:
 class Equaliser:
     """Bands in series over a stream, in float64; bands of 0 dB are left out, and no band left costs nothing.
 
-    Sound that never stops comes out the same bit for bit however the stream is cut. Once it has stopped and
-    its ringing is below 1e-9 of full scale, that is cut to silence, at a place that depends on the cuts.
+    The samples are the same bit for bit however the stream is cut. Once the sound has stopped and its ringing
+    is far below 1e-9 of full scale, that is cut to silence.
     """
 
     def __init__(self, bands: Sequence[EqualiserBand], sample_rate: int, n_channels: int) -> None:
@@ -82,10 +81,7 @@ class Equaliser:
         """Filter the next samples, [T, C] float32 to the same shape; without a band, the very block."""
         if self._filter is None or len(block_TC) == 0:
             return block_TC
-        starts = range(0, len(block_TC), PIECE)
-        if all(block_TC[start : start + PIECE].any() for start in starts):
-            return self._filter.push(block_TC)  # the same samples, in one go
-        return np.concatenate([self._filter.push(block_TC[start : start + PIECE]) for start in starts])
+        return self._filter.push(block_TC)
 
 
 def response_db(bands: Sequence[EqualiserBand], sample_rate: int, frequencies_hz: ArrayLike) -> Numbers:

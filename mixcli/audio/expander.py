@@ -72,7 +72,6 @@ class Expander:
         # The reduction goes up when the expander closes.
         self._smoother = Smoother(settings.release_ms, settings.attack_ms, sample_rate, start_db=closed_db)
         self._glide = GlidingGain(sample_rate, start_db=closed_db)
-        self._lowest_gain = 1.0
 
     def push(self, block_TC: Block) -> Block:
         """Expand the next samples, [T, C] float32 to the same shape."""
@@ -87,9 +86,7 @@ class Expander:
         known_M = np.concatenate([self._past_M, self._detector.push(block_TC)])
         self._past_M = known_M[len(known_M) - self._n_held :].copy()
         target_M = self._curve(over_last(known_M, self._n_held + 1, np.maximum))
-        gain_T = self._glide.push(self._smoother.push(target_M), len(block_TC))
-        self._lowest_gain = min(self._lowest_gain, float(gain_T.min(initial=1.0)))
-        return gain_T.astype(np.float32)
+        return self._glide.push(self._smoother.push(target_M), len(block_TC))
 
     def _curve(self, level_M: Levels) -> Levels:
         settings = self._settings
@@ -100,4 +97,4 @@ class Expander:
     @property
     def max_reduction_db(self) -> float:
         """The highest reduction so far, in dB, ≥ 0; an expander begins with that of silence."""
-        return abs(20 * math.log10(self._lowest_gain))
+        return abs(20 * math.log10(self._glide.lowest))

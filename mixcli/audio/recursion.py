@@ -20,6 +20,7 @@ RUNS = 8  # of a grid
 ROWS = 128  # pieces of one product
 GRID = PIECE * PIECES * RUNS  # samples
 DOUBLINGS = 30  # a billion samples: every filter has died away
+APART = 1e-10
 NEGLIGIBLE = 1e-20  # a state below -400 dBFS is set to zero before it decays into slow denormals
 
 Samples = NDArray[Any]  # float32, or float64 where the matrices are double
@@ -108,19 +109,22 @@ class _Chain:
 
 
 def _state_space(sos_S6: States) -> tuple[States, States, States, float]:
-    """Sections in series as one system: state' = step · state + in · x, y = out · state + through · x."""
-    n_states = 2 * len(sos_S6)
-    step_NN, in_N = np.zeros((n_states, n_states)), np.zeros(n_states)
-    out_N, through = np.zeros(n_states), 1.0  # of the sections so far: nothing yet
-    for section, (b0, b1, b2, _, a1, a2) in enumerate(sos_S6 / sos_S6[:, 3:4]):
-        first = 2 * section
-        # Transposed direct form: both states take b · x - a · y; x is the output of the sections before.
-        gains = np.array([b1 - a1 * b0, b2 - a2 * b0])
-        step_NN[first : first + 2] = np.outer(gains, out_N)
-        step_NN[first : first + 2, first : first + 2] += [[-a1, 1.0], [-a2, 0.0]]
-        in_N[first : first + 2] = gains * through
-        out_N, through = b0 * out_N, b0 * through
-        out_N[first] = 1.0
+    """Sections in series as one system: state' = step · state + in · x, y = out · state + through · x.
+
+    The states of a section are the first of its transposed direct form and the sum of both: near frequency 0
+    the two all but cancel out. A section of first order has the first alone.
+    """
+    step_NN, in_N = np.zeros((0, 0)), np.zeros(0)
+    out_N, through = np.zeros(0), 1.0  # of the sections so far: nothing yet
+    for b0, b1, b2, _, a1, a2 in sos_S6 / sos_S6[:, 3:4]:
+        # In the direct form both states take b · x - a · y; x is the output of the sections before.
+        first, second = b1 - a1 * b0, b2 - a2 * b0
+        gains, own = np.array([first, first + second]), np.array([[-a1 - 1.0, 1.0], [-1.0 - a1 - a2, 1.0]])
+        if b2 == a2 == 0:
+            gains, own = gains[:1], np.array([[-a1]])
+        step_NN = np.block([[step_NN, np.zeros((len(step_NN), len(own)))], [np.outer(gains, out_N), own]])
+        in_N = np.concatenate([in_N, gains * through])
+        out_N, through = np.concatenate([b0 * out_N, np.eye(len(own))[0]]), b0 * through
     return step_NN, in_N, out_N, through
 
 
@@ -136,7 +140,10 @@ def _balanced(
     for _ in range(DOUBLINGS):  # the sum of power · in · in' · power' over all powers
         spread_NN = spread_NN + power_NN @ spread_NN @ power_NN.T
         power_NN = power_NN @ power_NN
-    root_NN = np.linalg.cholesky(spread_NN)
+    level_N = np.sqrt(np.where(np.diag(spread_NN) > 0, np.diag(spread_NN), 1.0))
+    # One section may undo another: then a state hangs on the others, and a little of its own keeps it apart.
+    likeness_NN = spread_NN / np.outer(level_N, level_N) + APART * np.eye(len(level_N))
+    root_NN = level_N[:, None] * np.linalg.cholesky(likeness_NN)
     return (
         np.linalg.solve(root_NN, step_NN @ root_NN),
         np.linalg.solve(root_NN, in_N),

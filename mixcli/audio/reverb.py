@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from mixcli.audio.filters import butterworth_high_pass, butterworth_low_pass
+from mixcli.audio.filters import butterworth_high_pass, butterworth_low_pass, filtered_whole
 
 DESIGN_RATE = (
     48_000  # Hz; the response is made once at this rate and resampled, so that it sounds the same at any
@@ -133,13 +133,10 @@ def _reflections(rng: np.random.Generator, n_samples: int, decay_s: float) -> Re
 
 
 def _band_limited(response_TC: Response, low_cut_hz: float, high_cut_hz: float) -> Response:
-    from scipy.signal import sosfilt
-
     sections = [butterworth_high_pass(low_cut_hz, DESIGN_RATE, 4)]
     if high_cut_hz < HIGHEST_DESIGN_HZ:
         sections.append(butterworth_low_pass(high_cut_hz, DESIGN_RATE, 4))
-    filtered_TC: Response = sosfilt(np.concatenate(sections), response_TC, axis=0)
-    return filtered_TC
+    return filtered_whole(np.concatenate(sections), response_TC)
 
 
 def _uncorrelated(response_TC: Response) -> Response:

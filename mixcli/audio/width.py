@@ -72,16 +72,15 @@ def decorrelation_fir(seed: int, sample_rate: int) -> Taps:
     n_fft = _power_of_two(OVERSAMPLING * n_taps)
     for _ in range(FLATTENING_ROUNDS):
         spectrum_F = rfft(taps, n_fft)
-        taps = irfft(spectrum_F / np.maximum(np.abs(spectrum_F), 1e-9), n_fft)[:n_taps]
+        level_F = np.sqrt(np.square(spectrum_F.real) + np.square(spectrum_F.imag))
+        taps = irfft(spectrum_F / np.maximum(level_F, 1e-9), n_fft)[:n_taps]
     normalised: Taps = taps / np.sqrt(np.square(taps).sum())
     return normalised
 
 
 def side_from_mid_fir(curve_db: Mapping[float, float], seed: int, sample_rate: int) -> NDArray[np.float32]:
     """The filter from a mid to a decorrelated side, at the levels of a curve re the mid, [N], 58 ms long."""
-    from scipy.signal import fftconvolve
-
-    taps: Taps = fftconvolve(decorrelation_fir(seed, sample_rate), curve_fir(curve_db, sample_rate))
+    taps: Taps = np.convolve(decorrelation_fir(seed, sample_rate), curve_fir(curve_db, sample_rate))
     return taps.astype(np.float32)
 
 

@@ -20,6 +20,9 @@ from mixcli.errors import OutputError
 Container = Literal["wav", "flac"]
 BitDepth = Literal["16", "24", "32f"]
 
+PART = 8192  # samples that are rounded and packed in one go: few enough to stay in the cache
+MOST_DITHER = 2.0  # LSB, with the rounding: samples so far inside full scale cannot leave it
+
 
 class MixWriter:
     """Write one mono or stereo audio file, block by block.
@@ -97,22 +100,38 @@ class MixWriter:
             self._sink.abandon()
             raise
 
-    def write(self, block_TC: NDArray[np.floating]) -> None:
-        """Append a block [T, C], float32 or float64, full scale 1."""
+    def write(self, block_TC: NDArray[np.floating]) -> NDArray[np.float32]:
+        """Append a block [T, C], float32 or float64, full scale 1; return it as it reads from the file."""
         if block_TC.ndim != 2 or block_TC.shape[1] != self._n_channels:
             raise ValueError(f"a block is [T, {self._n_channels}], not {block_TC.shape}")
-        finite_TC = np.isfinite(block_TC)
-        if not finite_TC.all():
-            first = int(np.argmin(finite_TC.all(axis=1)))
+        written_TC = np.empty(block_TC.shape, np.float32)
+        for start in range(0, len(block_TC), PART):
+            part = slice(start, start + PART)
+            self._write_part(block_TC[part], written_TC[part])
+        if not self.n_samples:
+            self._write_part(block_TC, written_TC)
+        return written_TC
+
+    def _write_part(self, block_TC: NDArray[np.floating], written_TC: NDArray[np.float32]) -> None:
+        low, high = float(block_TC.min(initial=0.0)), float(block_TC.max(initial=0.0))
+        if not (np.isfinite(low) and np.isfinite(high)):
+            first = int(np.argmin(np.isfinite(block_TC).all(axis=1)))
             raise OutputError(
                 f'"{target_name(self._path)}": the mix has invalid samples (first at '
                 f"{self._time(first)}); not written.",
                 code="E503",
             )
         if self._quantiser is not None:
-            self._sink.write(self._integers(self._quantiser.push(block_TC)))
+            top = 2 ** (self._bits - 1)
+            levels_TC = self._quantiser.push(block_TC)
+            if max(high, -low) * top + MOST_DITHER > top - 1:
+                self._refuse_clipping(levels_TC)
+            whole_TC = levels_TC.astype(np.int32)
+            np.multiply(whole_TC, np.float32(1 / top), out=written_TC, casting="same_kind")
+            self._sink.write(whole_TC)
         elif isinstance(self._sink, WavSink):
-            self._sink.write(block_TC.astype(np.float32))
+            written_TC[:] = block_TC
+            self._sink.write(written_TC)
         self.n_samples += len(block_TC)
 
     def replace_broadcast_extension(self, extension: BroadcastExtension) -> None:
@@ -123,8 +142,8 @@ class MixWriter:
         if isinstance(self._sink, WavSink):
             self._sink.broadcast_extension = extension
 
-    def _integers(self, levels_TC: NDArray[np.float64]) -> NDArray[np.int32]:
-        """Whole numbers in LSB as integers; E504 when one does not fit."""
+    def _refuse_clipping(self, levels_TC: NDArray[np.float64]) -> None:
+        """E504 when a whole number in LSB does not fit."""
         top = 2 ** (self._bits - 1)
         if levels_TC.max(initial=0) > top - 1 or levels_TC.min(initial=0) < -top:
             beyond_T = ((levels_TC > top - 1) | (levels_TC < -top)).any(axis=1)
@@ -135,7 +154,6 @@ class MixWriter:
                 code="E504",
                 hint="lower the level, or write 32-bit float.",
             )
-        return levels_TC.astype(np.int32)
 
     def _time(self, sample: int) -> str:
         return clock_time((self.n_samples + sample) / self._sample_rate, decimals=1)

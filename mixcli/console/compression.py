@@ -189,9 +189,8 @@ def _share(value: float, limits: tuple[float, float]) -> float:
 def _smoothed(target_S: Levels, attack_ms: float, release_ms: float) -> Levels:
     """The reduction in the middle of each part."""
     up, down = (math.exp(-PART_MS / time_ms) if time_ms > 0 else 0.0 for time_ms in (attack_ms, release_ms))
-    now, reached = 0.0, []
-    for target in target_S.tolist():
-        after = target + (up if target > now else down) * (now - target)
-        reached.append((now + after) / 2)
-        now = after
-    return np.array(reached)
+    now = 0.0
+    after_S = np.array(
+        [now := target + (up if target > now else down) * (now - target) for target in target_S.tolist()]
+    )
+    return np.asarray((np.append(0.0, after_S[:-1]) + after_S) / 2)

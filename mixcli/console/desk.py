@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from mixcli.audio.convolution import StreamConvolver
 from mixcli.console.bus_effects import PartEqualiser, SumCompressor, with_gain
 from mixcli.console.effects import check_frequencies, effects_memory
-from mixcli.console.recipe import Recipe
+from mixcli.console.recipe import BusRecipe, Recipe
 from mixcli.console.strip import Block, StripBlock
+from mixcli.console.wide_sum import WideBlock, WideSum
 from mixcli.songs.roles import BUSES
 
 MIX = "mix"  # the one part of the mix bus's sum that is no bus: all of it, or what the reverb returns
@@ -52,7 +53,7 @@ class Desk:
     def __init__(
         self, recipe: Recipe, names: Iterable[str], reverb_NC: NDArray[np.float32], *, start: int
     ) -> None:
-        rate = recipe.sample_rate
+        rate = self._sample_rate = recipe.sample_rate
         self._bus_of = {name: recipe.stems[name].bus for name in names}
         self._reverb = StreamConvolver(reverb_NC, 1)
         used = [bus for bus in BUSES if bus in self._bus_of.values()]
@@ -61,21 +62,33 @@ class Desk:
         self._mix_equaliser = PartEqualiser(recipe.mix_bus, rate, [MIX])
         self._mix_compressor = SumCompressor(recipe.mix_bus, rate, start)
 
-    def push(self, strips: Iterable[tuple[str, StripBlock]], n_samples: int) -> DeskBlock:
-        """Take the strips of the next block, each [n_samples]; one that is left out is silent."""
+    def push(self, strips: Iterable[tuple[str, StripBlock | WideBlock]], n_samples: int) -> DeskBlock:
+        """Take the strips of the next block, each [n_samples]; one that is left out is silent.
+
+        Those that come as WideBlocks must go to buses without effects; they are in the mix alone.
+        """
         buses: dict[str, Block] = {}
+        summed: set[str] = set()  # buses that are no strip's own block any more
+        wide = None
         send_T = np.zeros(n_samples, np.float32)
         for name, block in strips:
             bus = self._bus_of[name]
-            if bus in buses:
+            if isinstance(block, WideBlock):
+                wide = wide or WideSum(n_samples, self._sample_rate)
+                wide.add(block)
+            elif bus in summed:
                 buses[bus] += block.panned_TC
+            elif bus in buses:
+                buses[bus] = buses[bus] + block.panned_TC
+                summed.add(bus)
             else:
-                buses[bus] = block.panned_TC.copy("K")
+                buses[bus] = block.panned_TC
             if block.send_T is not None:
                 send_T += block.send_T
         returns_TC = self._reverb.push(send_T[:, None])
         gains: dict[str, Block] = {}
-        sum_TC: Block = np.zeros((2, n_samples), np.float32).T  # each channel in one piece, as the strips are
+        # Each channel in one piece, as the strips are.
+        sum_TC: Block = np.zeros((2, n_samples), np.float32).T if wide is None else wide.panned()
         for bus, compressor in self._compressors.items():
             if bus not in buses:
                 if not (self._equalisers[bus].is_on or compressor.is_on):
@@ -121,6 +134,11 @@ def desk_memory(recipe: Recipe, names: Iterable[str], n_reverb_taps: int) -> int
     buses = {recipe.stems[name].bus for name in names}
     of_buses = [effects_memory(recipe.buses[bus], recipe.sample_rate) for bus in buses]
     return max([n_reverb_taps, *of_buses]) + effects_memory(recipe.mix_bus, recipe.sample_rate)
+
+
+def is_plain(bus: BusRecipe) -> bool:
+    """Whether a bus is nothing but the sum of its strips."""
+    return not bus.equaliser and bus.compressor is None
 
 
 def check_desk(recipe: Recipe, names: Iterable[str]) -> None:

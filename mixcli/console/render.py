@@ -8,7 +8,7 @@ a sample does not depend on where rendering began: a part of a song equals the s
 is run in first). Stems are run in several threads, which changes no sample.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 
 from mixcli.audio.decibels import db_to_gain
 from mixcli.audio.reverb import reverb_impulse_response
-from mixcli.console.desk import Desk, MixBusParts, check_desk, desk_memory
+from mixcli.console.desk import Desk, MixBusParts, check_desk, desk_memory, is_plain
 from mixcli.console.effects import check_frequencies
 from mixcli.console.ledger import Ledger
 from mixcli.console.recipe import Recipe, ReverbRecipe
-from mixcli.console.strip import Block, memory_of
+from mixcli.console.strip import Block, StripBlock, memory_of
 from mixcli.console.strip_runner import StripRunner, Strips
 from mixcli.errors import SettingsError
 from mixcli.songs.song import Song, Stem
@@ -86,8 +86,9 @@ class ConsoleRenderer:
 
     def mixes(self) -> Iterator[tuple[int, Block]]:
         """The mix alone, as (start, mix_TC): the sum of what iterating gives, for less work."""
-        desk = self._desk()
-        for start, strips in self._run_strips():
+        desk, stems, buses = self._desk(), self._recipe.stems, self._recipe.buses
+        apart = [name for name in self._names() if is_plain(buses[stems[name].bus])]
+        for start, strips in self._run_strips(apart):
             mix_TC = desk.push(strips, BLOCK).mix_TC
             kept = self._part_of(start)
             if kept.start < kept.stop:
@@ -98,7 +99,7 @@ class ConsoleRenderer:
         desk = self._desk()
         ledger = Ledger(self._recipe, self._names(), by, self._reverb_NC)
         for start, iterated in self._run_strips():
-            strips = list(iterated)
+            strips = [(name, block) for name, block in iterated if isinstance(block, StripBlock)]
             terms = ledger.push(strips, desk.push(strips, BLOCK), BLOCK)
             kept = self._part_of(start)
             if kept.start < kept.stop:
@@ -107,12 +108,20 @@ class ConsoleRenderer:
     def _desk(self) -> Desk:
         return Desk(self._recipe, self._names(), self._reverb_NC, start=self.reads_from)
 
-    def _run_strips(self) -> Iterator[tuple[int, Strips]]:
-        """Run all strips, block by block on the fixed grid; what is silent is left out."""
+    def _run_strips(self, apart: Sequence[str] = ()) -> Iterator[tuple[int, Strips]]:
+        """Run all strips, block by block on the fixed grid; what is silent is left out.
+
+        Those in `apart` are wanted in the mix alone.
+        """
         first = self.reads_from
         starts = range(first, self._stop(), BLOCK)
         with StripRunner(
-            self._sounding, self._recipe, first=first, repair=self._repair, threads=self._threads
+            self._sounding,
+            self._recipe,
+            first=first,
+            repair=self._repair,
+            threads=self._threads,
+            apart=apart,
         ) as runner:
             yield from zip(starts, runner.blocks(len(starts), BLOCK), strict=True)
 

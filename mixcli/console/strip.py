@@ -14,7 +14,8 @@ from mixcli.audio.convolution import StreamConvolver
 from mixcli.audio.decibels import db_to_gain
 from mixcli.audio.dynamics import apply_gain
 from mixcli.audio.filters import SosFilter, butterworth_high_pass
-from mixcli.audio.width import curve_fir, n_curve_taps, n_decorrelation_taps, side_from_mid_fir
+from mixcli.audio.silence import is_sounding
+from mixcli.audio.width import curve_fir, side_from_mid_fir
 from mixcli.console.effects import (
     StemEffects,
     check_frequencies,
@@ -24,6 +25,7 @@ from mixcli.console.effects import (
 )
 from mixcli.console.recipe import BusRecipe, StemRecipe
 from mixcli.console.rides import Rides
+from mixcli.console.wide_sum import Gains, WideBlock, n_side_taps
 
 Block = NDArray[np.float32]
 
@@ -59,6 +61,7 @@ class ChannelStrip:
         n_channels: int,
         sample_rate: int,
         start: int = 0,
+        apart: bool = False,
     ) -> None:
         check_frequencies(name, recipe, sample_rate)
         self._gain = np.float32(recipe.polarity * db_to_gain(recipe.gain_db + bus.gain_db))
@@ -69,15 +72,12 @@ class ChannelStrip:
         self._gain_is_last = has_dynamics(recipe)
         self._effects = StemEffects(recipe, sample_rate, n_channels)
         self._effects.pass_silence(start)
-        self._side_filter = None
-        if recipe.side_gain_db is not None and n_channels == 2:
-            self._side_filter = StreamConvolver(curve_fir(recipe.side_gain_db, sample_rate), 1)
-        self._widener = None
-        if recipe.side_from_mid_db is not None:
-            fir_N = side_from_mid_fir(recipe.side_from_mid_db, recipe.decorrelation_seed, sample_rate)
-            self._widener = StreamConvolver(fir_N, 1)
-        self._left_gain, self._right_gain = (np.float32(gain) for gain in pan_gains(recipe.pan))
-        self._side_left, self._side_right = (np.float32(gain) for gain in side_pan_gains(recipe.pan))
+        self._side_filter, self._widener = _side_filters(recipe, n_channels, sample_rate)
+        # What is summed in the end may be summed before the filter's transform back: see WideBlock.
+        self._wide_filter = None
+        if apart and (n_channels == 1 or self._widener is None):
+            self._wide_filter = self._side_filter or self._widener
+        self._gains, self._side_gains = _both(pan_gains(recipe.pan)), _both(side_pan_gains(recipe.pan))
         self._send_gain = None
         if recipe.reverb_send_db is not None:
             self._send_gain = np.float32(db_to_gain(recipe.reverb_send_db))
@@ -86,11 +86,14 @@ class ChannelStrip:
         self._n_silent = 0
         self._n_memory = memory_of(recipe, sample_rate)
 
-    def push(self, stem_TC: Block) -> StripBlock | None:
-        """Run the next samples of the stem, [T, 1] or [T, 2]; None for a block in which nothing sounds."""
+    def push(self, stem_TC: Block) -> StripBlock | WideBlock | None:
+        """Run the next samples of the stem, [T, 1] or [T, 2]; None for a block in which nothing sounds.
+
+        A WideBlock comes of a strip that was made `apart` and has one filter that makes or changes its side.
+        """
         start = self._position
         self._position += len(stem_TC)
-        if stem_TC.any():
+        if is_sounding(stem_TC):
             self._n_silent = 0
         elif self._n_silent >= self._n_memory:
             self._effects.pass_silence(len(stem_TC))
@@ -109,31 +112,50 @@ class ChannelStrip:
         if self._rides is not None:
             stem_TC = apply_gain(stem_TC, self._rides.gain(start, len(stem_TC)))
         mid_T, side_T = split_mid_side(stem_TC)
+        send_T = None if self._send_gain is None else mid_T * self._send_gain
+        if self._wide_filter is not None:
+            heard_T, gains = (mid_T, self._gains) if side_T is None else (side_T, self._side_gains)
+            side_CPF = self._wide_filter.push_for_spectra(heard_T[:, None])
+            side_PF = None if side_CPF is None else side_CPF[0]
+            return WideBlock(mid_T, self._gains, side_PF, gains, send_T)
+        return StripBlock(self._panned(mid_T, side_T), send_T)
+
+    def _panned(self, mid_T: Block, side_T: Block | None) -> Block:
         if side_T is not None and self._side_filter is not None:
             side_T = self._side_filter.push(side_T[:, None])[:, 0]
-        send_T = None if self._send_gain is None else mid_T * self._send_gain
         left_T = right_T = mid_T
         if self._widener is not None:
             made_T = self._widener.push(mid_T[:, None])[:, 0]
             left_T, right_T = mid_T + made_T, mid_T - made_T
         panned_TC = np.empty((2, len(mid_T)), np.float32).T
-        np.multiply(left_T, self._left_gain, out=panned_TC[:, 0])
-        np.multiply(right_T, self._right_gain, out=panned_TC[:, 1])
+        np.multiply(left_T, self._gains[0], out=panned_TC[:, 0])
+        np.multiply(right_T, self._gains[1], out=panned_TC[:, 1])
         if side_T is not None:
-            panned_TC[:, 0] += side_T * self._side_left
-            panned_TC[:, 1] -= side_T * self._side_right
-        return StripBlock(panned_TC, send_T)
+            panned_TC[:, 0] += side_T * self._side_gains[0]
+            panned_TC[:, 1] -= side_T * self._side_gains[1]
+        return panned_TC
+
+
+def _side_filters(
+    recipe: StemRecipe, n_channels: int, sample_rate: int
+) -> tuple[StreamConvolver | None, StreamConvolver | None]:
+    """What changes the side that a stem has, and what makes one from its mid; all of one length."""
+    side_filter = widener = None
+    n_taps = n_side_taps(sample_rate)
+    if recipe.side_gain_db is not None and n_channels == 2:
+        side_filter = StreamConvolver(curve_fir(recipe.side_gain_db, sample_rate), 1, n_taps=n_taps)
+    if recipe.side_from_mid_db is not None:
+        fir_N = side_from_mid_fir(recipe.side_from_mid_db, recipe.decorrelation_seed, sample_rate)
+        widener = StreamConvolver(fir_N, 1, n_taps=n_taps)
+    return side_filter, widener
 
 
 def memory_of(recipe: StemRecipe, sample_rate: int) -> int:
     """How many samples back a strip's output may depend on its input: filters, effects, FIR lengths."""
     n_samples = high_pass_memory(recipe.high_pass_hz, sample_rate) + effects_memory(recipe, sample_rate)
-    n_side_taps = 0
-    if recipe.side_gain_db is not None:
-        n_side_taps = n_curve_taps(sample_rate)
-    if recipe.side_from_mid_db is not None:
-        n_side_taps = n_curve_taps(sample_rate) + n_decorrelation_taps(sample_rate)
-    return n_samples + n_side_taps
+    if recipe.side_gain_db is not None or recipe.side_from_mid_db is not None:
+        n_samples += n_side_taps(sample_rate)
+    return n_samples
 
 
 def split_mid_side(stem_TC: Block) -> tuple[Block, Block | None]:
@@ -142,6 +164,10 @@ def split_mid_side(stem_TC: Block) -> tuple[Block, Block | None]:
         return stem_TC[:, 0], None
     half = np.float32(0.5)
     return (stem_TC[:, 0] + stem_TC[:, 1]) * half, (stem_TC[:, 0] - stem_TC[:, 1]) * half
+
+
+def _both(gains: tuple[float, float]) -> Gains:
+    return np.float32(gains[0]), np.float32(gains[1])
 
 
 def pan_gains(pan: float) -> tuple[float, float]:

@@ -1,8 +1,7 @@
 """Reading the stems of a song and running their strips, several at a time and always with the same result."""
 
-import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from types import TracebackType
@@ -11,13 +10,15 @@ from typing import Self, TypeVar
 from mixcli.console.delayed_stem import DelayedStem
 from mixcli.console.recipe import Recipe
 from mixcli.console.strip import ChannelStrip, StripBlock
+from mixcli.console.wide_sum import WideBlock
+from mixcli.songs.cores import n_threads
 from mixcli.songs.song import Stem
 
-AHEAD_PER_THREAD = 4  # strips that are run while others are summed
+AHEAD_PER_THREAD = 8  # strips that are run while others are summed, and their sum sent through the reverb
 
 Task = TypeVar("Task")
 Done = TypeVar("Done")
-Strips = Iterator[tuple[str, StripBlock]]
+Strips = Iterator[tuple[str, StripBlock | WideBlock]]
 
 
 class StripRunner:
@@ -36,6 +37,7 @@ class StripRunner:
         first: int,
         repair: bool = False,
         threads: int | None = None,
+        apart: Collection[str] = (),
     ) -> None:
         def made(stem: Stem) -> tuple[DelayedStem, ChannelStrip]:
             part, rate = recipe.stems[stem.name], recipe.sample_rate
@@ -46,13 +48,14 @@ class StripRunner:
                 n_channels=stem.n_channels,
                 sample_rate=rate,
                 start=first,
+                apart=stem.name in apart,
             )
             return DelayedStem(stem, rate, delay_ms=part.delay_ms, start=first, repair=repair), strip
 
-        n_threads = threads or _n_cores()
+        n_workers = threads or n_threads()
         # A strip's next block must not begin before its last one is done: fewer are under way than strips.
-        self._n_ahead = min(len(stems) - 1, AHEAD_PER_THREAD * n_threads)
-        self._pool = ThreadPoolExecutor(n_threads) if n_threads > 1 and self._n_ahead > 0 else None
+        self._n_ahead = min(len(stems) - 1, AHEAD_PER_THREAD * n_workers)
+        self._pool = ThreadPoolExecutor(n_workers) if n_workers > 1 and self._n_ahead > 0 else None
         self._readers: dict[str, DelayedStem] = {}
         self._strips: dict[str, ChannelStrip] = {}
         try:
@@ -82,7 +85,7 @@ class StripRunner:
         """The strips that sound in each of the next blocks; those of one must be taken before the next."""
         names = list(self._readers)
 
-        def run(name: str) -> tuple[str, StripBlock | None]:
+        def run(name: str) -> tuple[str, StripBlock | WideBlock | None]:
             return name, self._strips[name].push(self._readers[name].read(n_samples))
 
         tasks = (name for _ in range(n_blocks) for name in names)
@@ -102,7 +105,3 @@ def _in_order(
             yield waiting.popleft().result()
     while waiting:
         yield waiting.popleft().result()
-
-
-def _n_cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -12,7 +12,7 @@ def loudness_before_master(request: MixRequest, on_progress: Progress | None = N
     The song is rendered once and nothing is written. SOURCE: ITU-R BS.1770-5. Raises MixcliError.
     """
     plan = plan_mix(request, on_progress)
-    meter = LoudnessMeter(plan.sample_rate, 2)
+    meter = LoudnessMeter(plan.sample_rate, 2, double=False)
     for block in render_sound(plan, on_progress):
         meter.push(block.mix_TC)
     return meter.integrated_lufs()

@@ -5,7 +5,11 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
+
 from mixcli import __version__
+from mixcli.audio.behind import Behind
+from mixcli.audio.mix_sketch import MixSketch
 from mixcli.audio.output import ScratchFile, atomic_output, output_folder, sweep_stale_parts
 from mixcli.audio.parts import output_error
 from mixcli.console.recipe_file import write_recipe
@@ -43,11 +47,17 @@ def mix_song(
     # of the files before anything was read of them: a later change counts
     fingerprint = request_fingerprint(request, None if measured is None else measured.files)
     plan = plan_mix(request, on_progress, measured=measured)
-    stereo = StereoMeter()
+    stereo, sketch = StereoMeter(), MixSketch(plan.sample_rate, 2)
     with output_folder(paths.audio.parent) as folder, ScratchFile(paths.audio.parent, 2) as scratch:
-        for block in render_sound(plan, on_progress):
-            scratch.append(block.mix_TC)
-            stereo.push(block.mix_TC)
+
+        def keep(mix_TC: np.ndarray) -> None:
+            scratch.append(mix_TC)
+            stereo.push(mix_TC)
+            sketch.push(mix_TC)
+
+        with Behind(keep) as keeping:
+            for block in render_sound(plan, on_progress):
+                keeping.push(block.mix_TC)
         sweep_stale_parts(folder)
         forget_record(paths.result)  # it would speak of another mix from here on
         finished = finish_mix(
@@ -56,6 +66,7 @@ def mix_song(
             plan.sample_rate,
             plan.settings,
             software=SOFTWARE,
+            sketch=sketch,
             on_progress=on_progress,
         )
         plan = solved_plan(plan, finished)

@@ -17,8 +17,9 @@ class StereoMeter:
 
     def push(self, block_TC: NDArray[np.float32]) -> None:
         """Take the next samples."""
-        self._stereo += float(np.square(block_TC, dtype=np.float64).sum()) / 2
-        self._mono += float(np.square(block_TC.mean(axis=1, dtype=np.float64)).sum())
+        left_T, right_T = block_TC.T.astype(np.float64)
+        self._stereo += float(np.square(left_T).sum() + np.square(right_T).sum()) / 2
+        self._mono += float(np.square(left_T + right_T).sum()) / 4
 
     @property
     def mono_loss_db(self) -> float:

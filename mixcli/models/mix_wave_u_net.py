@@ -227,7 +227,8 @@ class MixWaveUNet(nn.Module):
         """Make the outputs `[B, T, C]` of what the last layer gives and, for gains, of the inputs in step."""
         mix_BTC = last_BTF[..., : self.n_outputs]
         if self.head == "gains":
-            gains_BTCK = last_BTF[..., self.n_outputs :].unflatten(-1, (self.n_outputs, self.n_inputs))
+            gains_BTG = last_BTF[..., self.n_outputs :]
+            gains_BTCK = gains_BTG.reshape(*mix_BTC.shape, self.n_inputs)
             mix_BTC = mix_BTC + (gains_BTCK * stems_BTK.unsqueeze(-2)).sum(dim=-1)
         return torch.tanh(mix_BTC) if self.output_activation == "tanh" else mix_BTC
 

@@ -4,7 +4,6 @@ Legend: T samples, C channels of one stem, F frequency bins of a band, R transfo
 """
 
 import math
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -13,12 +12,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from mixcli.songs.cores import n_threads
 from mixcli.songs.song import Song
 from mixcli.songs.stem_reader import StemReader
 
 SEGMENT_S = 0.186  # resolves 11 Hz; a lag of 20 ms still has 97 % of it in common
-SAMPLES_AT_ONCE = 65_536  # about so many are read and transformed side by side,
+SAMPLES_AT_ONCE = 131_072  # about so many are read and transformed side by side,
 FEWEST_AT_ONCE = 4  # but not fewer segments than these
+SILENCE = 1e-30  # energy of a segment in a band: what float32 can still bring to 1
+
+Band = tuple[int, int]  # its first bin, and the one after its last
 
 
 @dataclass(frozen=True, order=True)
@@ -105,58 +108,101 @@ def gather_spectra(
     if not wanted:
         return [each.result() for each in sums]
     stems = {stem.name: stem for stem in song.stems}
+    bands: dict[Signal, set[Band]] = {}
+    for each in sums:
+        for signal in (each.request.first, each.request.second):
+            bands.setdefault(signal, set()).add(each.band)
     at_once = max(FEWEST_AT_ONCE, SAMPLES_AT_ONCE // segment)
     start = min(min(numbers) for numbers in wanted.values())
     stop = max(max(numbers) for numbers in wanted.values()) + 1
     with ExitStack() as open_files:
-        pool = open_files.enter_context(ThreadPoolExecutor(threads or _n_cores()))
+        pool = open_files.enter_context(ThreadPoolExecutor(threads or n_threads()))
         segments = [
             _Segments(
                 open_files.enter_context(StemReader(stems[name], sample_rate, repair=True)),
                 {signal: numbers for signal, numbers in wanted.items() if signal.name == name},
+                bands,
                 segment,
             )
             for name in sorted({signal.name for signal in wanted})
         ]
         for first in range(start, stop, at_once):
             numbers = range(first, min(first + at_once, stop))
-            spectra: dict[tuple[Signal, int], NDArray[np.complex64]] = {}
-            for found in pool.map(lambda each, numbers=numbers: each.spectra(numbers), segments):
-                spectra |= found
-            list(pool.map(lambda each, numbers=numbers, spectra=spectra: each.take(numbers, spectra), sums))
+            heard: dict[tuple[Signal, Band], _Heard] = {}
+            for found in pool.map(lambda each, numbers=numbers: each.hear(numbers), segments):
+                heard |= found
+            if heard:
+                list(pool.map(lambda each, numbers=numbers, heard=heard: each.take(numbers, heard), sums))
     return [each.result() for each in sums]
+
+
+@dataclass(frozen=True)
+class _Heard:
+    """Some segments of a signal in one band, each of energy 1 there; those that hold nothing are left out.
+
+    `rows` says by a segment's number which row it is.
+    """
+
+    rows: Mapping[int, int]
+    spectra_RF: NDArray[np.complex64]
 
 
 class _Segments:
     """The spectra of one stem's signals in the segments that are wanted of them."""
 
-    def __init__(self, reader: StemReader, wanted: Mapping[Signal, set[int]], segment: int) -> None:
-        self._reader, self._wanted, self._segment = reader, wanted, segment
+    def __init__(
+        self,
+        reader: StemReader,
+        wanted: Mapping[Signal, set[int]],
+        bands: Mapping[Signal, set[Band]],
+        segment: int,
+    ) -> None:
+        self._reader, self._wanted, self._bands, self._segment = reader, wanted, bands, segment
         self._fade_T = (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(segment) / segment)).astype(np.float32)
         self._last_TC = np.zeros((0, reader.n_channels), np.float32)  # before the reader's place
 
-    def spectra(self, numbers: range) -> dict[tuple[Signal, int], NDArray[np.complex64]]:
+    def hear(self, numbers: range) -> dict[tuple[Signal, Band], _Heard]:
         """Those with a number in a range; ranges must follow one another."""
         from scipy.fft import rfft
 
-        keys = [
-            (signal, number)
+        found = {
+            signal: [number for number in numbers if number in wanted]
             for signal, wanted in self._wanted.items()
-            for number in numbers
-            if number in wanted
-        ]
-        if not keys:
+        }
+        found = {signal: here for signal, here in found.items() if here}
+        if not found:
             return {}
-        step = self._segment // 2
-        first, last = min(number for _, number in keys), max(number for _, number in keys)
-        stretch_TC = self._read(first * step, (last + 2) * step)
-        signals = dict.fromkeys(signal for signal, _ in keys)
-        heard = {signal: _channel(stretch_TC, signal.channel) for signal in signals}
-        rows_RT = np.empty((len(keys), self._segment), np.float32)
-        for row_T, (signal, number) in zip(rows_RT, keys, strict=True):
-            row_T[:] = heard[signal][(number - first) * step :][: self._segment]
-        rows_RT *= self._fade_T
-        return dict(zip(keys, rfft(rows_RT, overwrite_x=True), strict=True))
+        stretches = self._stretches(sorted(set().union(*found.values())))
+        rows_RT = np.empty((sum(map(len, found.values())), self._segment), np.float32)
+        row = 0
+        for signal, here in found.items():
+            for number in here:
+                samples_T = _channel(stretches[number], signal.channel)
+                np.multiply(samples_T, self._fade_T, out=rows_RT[row])
+                row += 1
+        spectra_RF = rfft(rows_RT, overwrite_x=True)
+        heard, row = {}, 0
+        for signal, here in found.items():
+            for band in self._bands[signal]:
+                part_RF = spectra_RF[row : row + len(here), band[0] : band[1]]
+                heard[signal, band] = _of_energy_one(part_RF, here)
+            row += len(here)
+        return heard
+
+    def _stretches(self, numbers: Sequence[int]) -> dict[int, NDArray[np.float32]]:
+        """The samples of segments, [T, C] by their rising numbers; what lies between is skipped."""
+        step, stretches = self._segment // 2, {}
+        first = 0
+        for last in range(len(numbers)):
+            if last + 1 < len(numbers) and numbers[last + 1] <= numbers[last] + 2:
+                continue
+            run = numbers[first : last + 1]
+            run_TC = self._read(run[0] * step, (run[-1] + 2) * step)
+            for number in run:
+                start = (number - run[0]) * step
+                stretches[number] = run_TC[start : start + self._segment]
+            first = last + 1
+        return stretches
 
     def _read(self, start: int, stop: int) -> NDArray[np.float32]:
         """The samples from start to stop; of what was before only half a segment is known."""
@@ -180,39 +226,58 @@ class _Sums:
         low_hz, high_hz = request.band_hz
         first = max(1, math.ceil(low_hz * segment / sample_rate))
         last = min(segment // 2 - 1, math.floor(high_hz * segment / sample_rate))
-        self._band = slice(first, max(first, last + 1))
-        n_bins = self._band.stop - self._band.start
+        self.band: Band = first, max(first, last + 1)
+        n_bins = self.band[1] - self.band[0]
         self._cross_F = np.zeros(n_bins, np.complex128)
-        self._first_F, self._second_F = np.zeros(n_bins), np.zeros(n_bins)
+        self._first_P, self._second_P = np.zeros(2 * n_bins), np.zeros(2 * n_bins)
         self._n_segments = 0
 
-    def take(self, numbers: range, spectra: Mapping[tuple[Signal, int], NDArray[np.complex64]]) -> None:
-        """Add those segments of a range that are asked for."""
-        for number in numbers:
-            if number in self.request.segments:
-                self._add(spectra[self.request.first, number], spectra[self.request.second, number])
-
-    def _add(self, first_F: NDArray[np.complex64], second_F: NDArray[np.complex64]) -> None:
-        first_F, second_F = first_F[self._band], second_F[self._band]
-        first_power_F, second_power_F = _power(first_F), _power(second_F)
-        first, second = float(first_power_F.sum()), float(second_power_F.sum())
-        if first <= 0.0 or second <= 0.0:
+    def take(self, numbers: range, heard: Mapping[tuple[Signal, Band], _Heard]) -> None:
+        """Add those segments of a range that are asked for and in which both signals sound."""
+        first = heard.get((self.request.first, self.band))
+        second = heard.get((self.request.second, self.band))
+        if first is None or second is None:
             return
-        self._cross_F += np.conj(first_F) * second_F / math.sqrt(first * second)
-        self._first_F += first_power_F / first
-        self._second_F += second_power_F / second
-        self._n_segments += 1
+        asked = [
+            number
+            for number in numbers
+            if number in self.request.segments and number in first.rows and number in second.rows
+        ]
+        if not asked:
+            return
+        spectra = []
+        for one, power_P in ((first, self._first_P), (second, self._second_P)):
+            rows = [one.rows[number] for number in asked]
+            whole = rows == list(range(len(one.rows)))
+            spectra.append(one.spectra_RF if whole else one.spectra_RF[rows])
+            parts = spectra[-1].view(np.float32)  # real and imaginary parts in turn
+            power_P += np.einsum("rp,rp->p", parts, parts)
+        products_RF = np.conj(spectra[0])
+        products_RF *= spectra[1]
+        self._cross_F += products_RF.sum(axis=0)
+        self._n_segments += len(asked)
 
     def result(self) -> CrossSpectrum:
         return CrossSpectrum(
             self._cross_F,
-            self._first_F,
-            self._second_F,
+            self._first_P[::2] + self._first_P[1::2],
+            self._second_P[::2] + self._second_P[1::2],
             self._n_segments,
-            self._band.start,
+            self.band[0],
             self._segment,
             self._sample_rate,
         )
+
+
+def _of_energy_one(spectra_RF: NDArray[np.complex64], numbers: Sequence[int]) -> _Heard:
+    """The rows that hold any sound, each divided by the root of its energy."""
+    parts = spectra_RF.view(np.float32)
+    energy_R = np.einsum("rp,rp->r", parts, parts).astype(np.float64)
+    sounding = np.flatnonzero(energy_R > SILENCE)
+    rows = {numbers[place]: row for row, place in enumerate(sounding.tolist())}
+    if len(sounding) < len(energy_R):
+        spectra_RF, energy_R = spectra_RF[sounding], energy_R[sounding]
+    return _Heard(rows, spectra_RF * (1 / np.sqrt(energy_R[:, None])).astype(np.float32))
 
 
 def _segments_of(requests: Iterable[SpectraRequest]) -> dict[Signal, set[int]]:
@@ -232,12 +297,3 @@ def _channel(signal_TC: NDArray[np.float32], channel: int | None) -> NDArray[np.
     for other in range(1, signal_TC.shape[1]):
         sum_T = sum_T + signal_TC[:, other]
     return sum_T
-
-
-def _n_cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _power(spectrum_F: NDArray[np.complex64]) -> NDArray[np.float64]:
-    power_F: NDArray[np.float64] = (spectrum_F.real**2 + spectrum_F.imag**2).astype(np.float64)
-    return power_F

@@ -1,6 +1,6 @@
 """By how much one signal is later than another, and whether it is upside down: from their averaged spectra.
 
-Legend: F frequency bins of a band, L lags.
+Legend: F frequency bins of a band, L lags, R rows of W bins.
 """
 
 import math
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from mixcli.songs.cross_spectra import CrossSpectrum
 
 NEAR_S = 0.001  # lags nearer than that are one place: cabinets and rooms smear a sound over it
+ROW_BINS = 64  # that are turned together
 FINE_STEP = 0.05  # samples: the grid about the highest lag, before a parabola through its top
 
 
@@ -100,9 +101,15 @@ def _curve(
     spectrum: CrossSpectrum, common_F: NDArray[np.complex128], lags_L: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """The correlation at lags in samples, [L]."""
-    bins_F = spectrum.first_bin + np.arange(len(common_F))
-    turns_LF = np.exp(2j * np.pi / spectrum.segment * np.outer(lags_L, bins_F))
-    curve_L: NDArray[np.float64] = (turns_LF @ common_F).real
+    # Bins in rows of W: a bin's turn at a lag is that of its row times that of its place in the row, so that
+    # far fewer turns are worked out than there are bins.
+    n_rows = -(-len(common_F) // ROW_BINS)
+    rows_RW = np.zeros((n_rows, ROW_BINS), np.complex128)
+    rows_RW.ravel()[: len(common_F)] = common_F
+    turn_L1 = 2j * np.pi / spectrum.segment * lags_L[:, None]
+    starts_LR = np.exp(turn_L1 * (spectrum.first_bin + ROW_BINS * np.arange(n_rows)))
+    places_LW = np.exp(turn_L1 * np.arange(ROW_BINS))
+    curve_L: NDArray[np.float64] = ((places_LW @ rows_RW.T) * starts_LR).sum(axis=1).real
     return curve_L
 
 

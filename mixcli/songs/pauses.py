@@ -1,6 +1,7 @@
 """What is left in the pauses of a stem: hum, and a floor of noise; a second look at those that have any.
 
-Legend: T samples, H hops of 100 ms, F frequency bins, W windows.
+Legend: T samples, H hops of 100 ms, C channels, F frequency bins,
+S second-order sections.
 """
 
 from dataclasses import dataclass
@@ -89,7 +90,6 @@ def _spectrum_of_pauses(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Frequencies, and the median over the windows of the K-weighted mean square per bin, [F]."""
     from scipy.fft import rfft
-    from scipy.signal import sosfreqz
 
     stem = next(stem for stem in song.stems if stem.name == name)
     window = segment_length(survey.sample_rate, WINDOW_S)
@@ -97,19 +97,32 @@ def _spectrum_of_pauses(
     fade_T = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(window) / window)
     powers = []
     with StemReader(stem, survey.sample_rate, start=int(numbers[0]) * step, repair=True) as reader:
-        halves_TC = [reader.read(step), reader.read(step)]
-        for number in range(int(numbers[0]), int(numbers[-1]) + 1):
-            if number in numbers:
-                spectrum_FC = rfft(np.concatenate(halves_TC) * fade_T[:, None], axis=0)
-                power_FC = spectrum_FC.real**2 + spectrum_FC.imag**2
-                # As loudness has it, a mono stem sounds in both channels.
-                powers.append(power_FC.sum(axis=1) * (2 if stem.n_channels == 1 else 1))
-            halves_TC = [halves_TC[1], reader.read(step)]
+        last_TC = np.zeros((0, stem.n_channels), np.float32)  # the half window before the reader's place
+        for number in numbers.tolist():
+            start = number * step
+            if start < reader.position:
+                window_TC = np.concatenate([last_TC, reader.read(step)])
+            else:
+                reader.skip(start - reader.position)
+                window_TC = reader.read(window)
+            last_TC = window_TC[step:]
+            spectrum_CF = rfft(window_TC.T * fade_T)
+            power_CF = spectrum_CF.real**2 + spectrum_CF.imag**2
+            # As loudness has it, a mono stem sounds in both channels.
+            powers.append(power_CF.sum(axis=0) * (2 if stem.n_channels == 1 else 1))
     frequencies_F = np.arange(window // 2 + 1, dtype=np.float64) * (survey.sample_rate / window)
-    weights_F = np.abs(sosfreqz(k_weighting_sos(survey.sample_rate), frequencies_F, fs=survey.sample_rate)[1])
+    weights_F = _squared_response(k_weighting_sos(survey.sample_rate), frequencies_F / survey.sample_rate)
     scale = 2 / (window * float(np.square(fade_T).sum()))  # Parseval, one-sided
-    median_F: NDArray[np.float64] = np.median(powers, axis=0) * weights_F**2 * scale
+    median_F: NDArray[np.float64] = np.median(powers, axis=0) * weights_F * scale
     return frequencies_F, median_F
+
+
+def _squared_response(sos_S6: NDArray[np.float64], turns_F: NDArray[np.float64]) -> NDArray[np.float64]:
+    """|H|² of second-order sections at frequencies in turns per sample, [F]."""
+    delays_F3 = np.exp(-2j * np.pi * np.outer(turns_F, np.arange(3)))
+    sections_FS = (delays_F3 @ sos_S6[:, :3].T) / (delays_F3 @ sos_S6[:, 3:].T)
+    squared_F: NDArray[np.float64] = np.square(np.abs(sections_FS)).prod(axis=1)
+    return squared_F
 
 
 def _hum(

@@ -2,10 +2,12 @@
 
 from collections import Counter
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
 from mixcli.errors import Notice
+from mixcli.songs.cores import n_threads
 from mixcli.songs.header_checks import LOSSY
 from mixcli.songs.naming import quoted, quoted_list
 from mixcli.songs.pauses import listen_to_pauses
@@ -148,8 +150,9 @@ def _bleed_faults(song: Song, survey: Survey) -> list[Notice]:
 def _pause_faults(song: Song, survey: Survey) -> list[Notice]:
     """W344 for hum, W345 for noise; effects may hiss on purpose."""
     notices = []
-    for stem in song.stems:
-        pauses = listen_to_pauses(song, survey, stem.name)
+    with ThreadPoolExecutor(n_threads()) as pool:
+        heard = list(pool.map(lambda stem: listen_to_pauses(song, survey, stem.name), song.stems))
+    for stem, pauses in zip(song.stems, heard, strict=True):
         if pauses.hum_below_lu is not None and pauses.hum_below_lu <= HUMMING_LU:
             message = (
                 f"{quoted(stem.name)} hums at {pauses.mains_hz:g} Hz and its multiples, "

@@ -3,7 +3,8 @@
 Legend: S stems, H hops of 100 ms, L lags.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +39,9 @@ BLEED_LU = -30.0  # re a stem's own sound: softer bleed is as it should be
 FEWEST_HOPS = 30
 FEWEST_SEGMENTS = 8
 MOST_SUSPECTS = 3  # of each stem
+# A look at few segments first: what has not that share of the coherence there that it needs has it nowhere.
+COPY_LOOKS, BLEED_LOOKS, LOOK_SHARE = 12, 40, 0.75
+GOLDEN = 0.6180339887498949
 SHARED_BY_NATURE = ("fx", "room")  # effects and rooms hold what others play
 
 
@@ -71,6 +75,7 @@ def find_moved_copies(song: Song, survey: Survey) -> list[Copy]:
         SpectraRequest(Signal(first), Signal(second), BAND_HZ, _loud_in_both(survey, first, second))
         for first, second in _alike(survey, names)
     ]
+    requests = _worth_it(song, rate, requests, COPY_LOOKS, LOOK_SHARE * COPY_COHERENCE, COPY_S)
     found = []
     for request, spectrum in zip(
         requests, gather_spectra(song, rate, requests, segment_s=COPY_S), strict=True
@@ -94,14 +99,17 @@ def find_bleed(song: Song, survey: Survey) -> list[Bleed]:
     Only those are read again whose level in the pauses follows that of another stem.
     """
     stems = [stem for stem in song.stems if np.isfinite(survey.stems[stem.name].loudness_lufs)]
-    suspects = [suspect for stem in stems for suspect in _suspects(survey, stem, stems)]
+    levels = {stem.name: _levels(survey, stem.name) for stem in stems}
+    suspects = {(each.source, each.name): each for stem in stems for each in _suspects(levels, stem, stems)}
     rate = survey.sample_rate
     requests = [
         SpectraRequest(Signal(each.source), Signal(each.name), BAND_HZ, _filled_pauses(survey, each))
-        for each in suspects
+        for each in suspects.values()
     ]
+    requests = _worth_it(song, rate, requests, BLEED_LOOKS, LOOK_SHARE * BLEED_COHERENCE, SEGMENT_S)
     proved: dict[str, tuple[float, Bleed]] = {}
-    for suspect, spectrum in zip(suspects, gather_spectra(song, rate, requests), strict=True):
+    for request, spectrum in zip(requests, gather_spectra(song, rate, requests), strict=True):
+        suspect = suspects[request.first.name, request.second.name]
         if spectrum.n_segments < FEWEST_SEGMENTS:
             continue
         estimate = estimate_delay(spectrum, -BLEED_LAG_S * rate, BLEED_LAG_S * rate)
@@ -110,6 +118,38 @@ def find_bleed(song: Song, survey: Survey) -> list[Bleed]:
         if clear and coherence >= max(BLEED_COHERENCE, proved.get(suspect.name, (0.0, suspect))[0]):
             proved[suspect.name] = coherence, suspect
     return [suspect for _, suspect in proved.values()]
+
+
+def _worth_it(
+    song: Song,
+    sample_rate: int,
+    requests: list[SpectraRequest],
+    n_looks: int,
+    coherence: float,
+    segment_s: float,
+) -> list[SpectraRequest]:
+    """The requests that a look at so many of their segments does not settle already, in the same order."""
+    looks = [
+        replace(request, segments=_first_look(request.segments, n_looks))
+        for request in requests
+        if len(request.segments) >= 2 * n_looks
+    ]
+    spectra = gather_spectra(song, sample_rate, looks, segment_s=segment_s)
+    settled = {
+        (look.first, look.second)
+        for look, spectrum in zip(looks, spectra, strict=True)
+        if spectrum.n_segments >= n_looks // 2 and _coherence(spectrum) < coherence
+    }
+    return [request for request in requests if (request.first, request.second) not in settled]
+
+
+def _first_look(segments: frozenset[int], n_looks: int) -> frozenset[int]:
+    """So many of the segments, spread over all; of other segments with few of these missing, mostly the same.
+
+    Those whose multiples of the golden section have the lowest fractions: a threshold for them leaves gaps of
+    three lengths at most, wherever it lies.
+    """
+    return frozenset(sorted(segments, key=lambda number: number * GOLDEN % 1.0)[:n_looks])
 
 
 def _alike(survey: Survey, names: list[str]) -> list[tuple[str, str]]:
@@ -175,25 +215,27 @@ def _some(numbers: NDArray[np.int64]) -> frozenset[int]:
     return frozenset(numbers.tolist())
 
 
-def _suspects(survey: Survey, stem: Stem, stems: list[Stem]) -> list[Bleed]:
-    """The stems of other families that a stem's pauses follow best, to be proved."""
+def _suspects(levels: Mapping[str, NDArray[np.float64]], stem: Stem, stems: list[Stem]) -> list[Bleed]:
+    """The stems of other families that a stem's pauses follow best by their levels, to be proved."""
     if family_of(stem.role) in SHARED_BY_NATURE:
         return []
-    own_H = _levels(survey, stem.name)
+    own_H = levels[stem.name]
     quiet_H = (own_H > 0) & (own_H < QUIET_LU - ENVELOPE_FLOOR_LU)
-    if quiet_H.sum() < FEWEST_HOPS or own_H[quiet_H].std() == 0:
+    own_H = own_H[quiet_H]
+    if len(own_H) < FEWEST_HOPS or own_H.std() == 0:
         return []
+    energies_H, own_H = 10 ** (own_H / 10), own_H - own_H.mean()
     found = []
     for other in stems:
         if family_of(other.role) in (family_of(stem.role), *SHARED_BY_NATURE):
             continue
-        other_H = _levels(survey, other.name)[quiet_H]
+        other_H = levels[other.name][quiet_H]
         loud_H = other_H > -10.0 - ENVELOPE_FLOOR_LU
-        if other_H.std() == 0 or loud_H.sum() < FEWEST_HOPS // 2:
+        if np.count_nonzero(loud_H) < FEWEST_HOPS // 2 or other_H.min() == other_H.max():
             continue
-        follows = float(np.corrcoef(own_H[quiet_H], other_H)[0, 1])
-        energies_H = 10 ** (own_H[quiet_H][loud_H] / 10)
-        below_lu = -ENVELOPE_FLOOR_LU - 10 * float(np.log10(energies_H.mean()))
+        other_H = other_H - other_H.mean()
+        follows = float(own_H @ other_H) / np.sqrt(float(own_H @ own_H) * float(other_H @ other_H))
+        below_lu = -ENVELOPE_FLOOR_LU - 10 * float(np.log10(energies_H[loud_H].mean()))
         if follows >= FOLLOWS and below_lu <= -BLEED_LU:
             found.append((follows, Bleed(stem.name, other.name, below_lu)))
     found.sort(key=lambda each: (-each[0], each[1].source))

@@ -1,6 +1,6 @@
 """The meters of the survey: loudness and peaks per 100 ms, and energy of mid and side per band.
 
-Legend: T samples, C channels, S segments, F frequency bins, H hops.
+Legend: T samples, C channels, S segments, F frequency bins, P their real and imaginary parts, H hops.
 """
 
 import math
@@ -65,15 +65,23 @@ class HopMeter:
         return energies_H
 
     def _collect(self, weighted_CT: NDArray[np.float32]) -> None:
-        if self._open_CT.shape[1]:
+        n_open = self._open_CT.shape[1]
+        if n_open and n_open + weighted_CT.shape[1] >= self._hop:  # the hop that is open, then whole ones
+            first_CT = np.concatenate([self._open_CT, weighted_CT[:, : self._hop - n_open]], axis=1)
+            self._add_hops(first_CT)
+            weighted_CT = weighted_CT[:, self._hop - n_open :]
+        elif n_open:
             weighted_CT = np.concatenate([self._open_CT, weighted_CT], axis=1)
-        n_hops = weighted_CT.shape[1] // self._hop
-        energies_H = np.zeros(n_hops)
+        n_whole = weighted_CT.shape[1] // self._hop * self._hop
+        self._add_hops(weighted_CT[:, :n_whole])
+        self._open_CT = weighted_CT[:, n_whole:].copy()
+
+    def _add_hops(self, weighted_CT: NDArray[np.float32]) -> None:
+        energies_H = np.zeros(weighted_CT.shape[1] // self._hop)
         for weighted_T in weighted_CT:
-            hops_HT = weighted_T[: n_hops * self._hop].reshape(n_hops, self._hop)
-            energies_H += np.square(hops_HT).sum(axis=1)
+            hops_HT = weighted_T.reshape(-1, self._hop)
+            energies_H += np.matmul(hops_HT[:, None], hops_HT[..., None])[:, 0, 0]
         self._energies_H.append(energies_H / self._hop)
-        self._open_CT = weighted_CT[:, n_hops * self._hop :].copy()
 
 
 class PeakMeter:
@@ -90,21 +98,18 @@ class PeakMeter:
         n_hops, n_rest = divmod(n_open + len(block_TC), self._hop)
         if n_hops and n_open:  # the hop that is open, then those that lie whole in the block
             first_TC = np.concatenate([self._open_TC, block_TC[: self._hop - n_open]])
-            self._peaks_H.append(_peaks(first_TC[None]))
+            self._peaks_H.append(_peaks(first_TC, 1))
             block_TC, n_hops, n_open = block_TC[self._hop - n_open :], n_hops - 1, 0
         if n_hops:
             whole_TC = block_TC[: n_hops * self._hop]
-            zeros_H = np.zeros(n_hops, np.float32)
-            self._peaks_H.append(
-                zeros_H if silent else _peaks(whole_TC.reshape(n_hops, self._hop, whole_TC.shape[1]))
-            )
+            self._peaks_H.append(np.zeros(n_hops, np.float32) if silent else _peaks(whole_TC, n_hops))
         rest_TC = block_TC[len(block_TC) - (n_rest - n_open) :]
         self._open_TC = np.concatenate([self._open_TC, rest_TC]) if n_open else rest_TC.copy()
 
     def finish(self) -> Block:
         """All whole hops, float32 [H]; of a sound shorter than one, its peak."""
         if not self._peaks_H and len(self._open_TC):
-            return _peaks(self._open_TC[None])
+            return _peaks(self._open_TC, 1)
         return np.concatenate([*self._peaks_H, np.zeros(0, np.float32)])
 
 
@@ -130,7 +135,9 @@ class BandMeter:
         ]
         self._n_bins = int(np.searchsorted(self._frequencies_F, EDGES_HZ[-1])) + 1
         self._frequencies_F = self._frequencies_F[: self._n_bins]
-        self._power_CF = np.zeros((n_channels, len(self._frequencies_F)))
+        self._squares_CP = np.zeros(
+            (n_channels, 2 * len(self._frequencies_F))
+        )  # of real and imaginary parts in turn
         self._low = LowSpectrum(sample_rate, n_channels, SEGMENTS_AT_ONCE * self._step)
         self._sound = SoundMeter(sample_rate, self._length, self._step) if with_sound else None
         self._at_rest = True  # nothing but silence waits
@@ -140,7 +147,10 @@ class BandMeter:
         """Take the next samples, [T, C]; `silent` says that all of them are zero."""
         if silent and self._at_rest:
             return
-        signal_CT = np.concatenate([self._waiting_CT, block_TC.T], axis=1)
+        n_waiting = self._waiting_CT.shape[1]
+        signal_CT = np.empty((len(self._squares_CP), n_waiting + len(block_TC)), np.float32)
+        signal_CT[:, :n_waiting] = self._waiting_CT
+        _to_mid_and_side(block_TC, signal_CT[:, n_waiting:])
         n_pass = SEGMENTS_AT_ONCE * self._step
         n_passes = max(0, (signal_CT.shape[1] - self._overlap) // n_pass)
         for index in range(n_passes):
@@ -158,14 +168,14 @@ class BandMeter:
         self._end()
         scale = 2.0 / self._length  # Parseval; no band reaches the one-sided bins at either end
         energies = [
-            tuple(scale * float(power_F[band].sum()) for band in self._bands) for power_F in self._power_CF
+            tuple(scale * float(power_F[band].sum()) for band in self._bands) for power_F in self._powers()
         ]
         return energies[0], energies[1] if len(energies) == 2 else (0.0,) * len(self._bands)
 
     def third_octaves(self) -> tuple[float, ...]:
         """Energies of mid and side together around `third_octaves.CENTRES_HZ`: sums of squares, 30."""
         self._end()
-        short_B = band_energies(self._frequencies_F, 2.0 / self._length * self._power_CF.sum(axis=0))
+        short_B = band_energies(self._frequencies_F, 2.0 / self._length * self._powers().sum(axis=0))
         long_B = band_energies(self._low.frequencies_F, self._low.power())
         return (*long_B[:N_LOW].tolist(), *short_B[N_LOW:].tolist())
 
@@ -176,42 +186,63 @@ class BandMeter:
 
     def _end(self) -> None:
         """Let silence follow, until nothing waits."""
-        silence_TC = np.zeros((SEGMENTS_AT_ONCE * self._step, len(self._power_CF)), np.float32)
+        silence_TC = np.zeros((SEGMENTS_AT_ONCE * self._step, len(self._squares_CP)), np.float32)
         while not self._at_rest:
             self.push(silence_TC, silent=True)
 
+    def _powers(self) -> NDArray[np.float64]:
+        """The energy of each channel so far, per bin, [C, F]."""
+        powers_CF: NDArray[np.float64] = self._squares_CP[:, ::2] + self._squares_CP[:, 1::2]
+        return powers_CF
+
     def _silence(self) -> Block:
-        return np.zeros((len(self._power_CF), self._overlap), np.float32)
+        return np.zeros((len(self._squares_CP), self._overlap), np.float32)
 
     def _add(self, signal_CT: Block) -> None:
-        """Add one pass, [C, SEGMENTS_AT_ONCE * step + overlap]."""
-        if len(signal_CT) == 2:
-            half, (left_T, right_T) = np.float32(0.5), signal_CT
-            signal_CT = np.stack([(left_T + right_T) * half, (left_T - right_T) * half])
-        signal_CT = np.ascontiguousarray(signal_CT)
+        """Add one pass of mid and side, or of the one channel, [C, SEGMENTS_AT_ONCE * step + overlap]."""
         low_CL = self._low.add(signal_CT)
+        spectra_CSF = self._spectra(signal_CT)
+        if self._sound is None:
+            parts_CSP = spectra_CSF.view(np.float32)  # real and imaginary parts in turn
+            self._squares_CP += np.einsum("csp,csp->cp", parts_CSP, parts_CSP)
+            return
+        powers_CSF = np.square(spectra_CSF.real)
+        powers_CSF += np.square(spectra_CSF.imag)
+        self._squares_CP[:, ::2] += powers_CSF.sum(axis=1)
         n_pass = SEGMENTS_AT_ONCE * self._step
-        powers_CSF = [self._powers(signal_T) for signal_T in signal_CT]
-        for power_F, power_SF in zip(self._power_CF, powers_CSF, strict=True):
-            power_F += power_SF.sum(axis=0)
-        if self._sound is not None:
-            self._sound.add(sum(powers_CSF[1:], powers_CSF[0]), signal_CT[:, :n_pass], low_CL)
+        self._sound.add(sum(powers_CSF[1:], powers_CSF[0]), signal_CT[:, :n_pass], low_CL)
 
-    def _powers(self, signal_T: Block) -> Block:
-        """The power spectra of a pass of one channel, up to the highest band, [S, F]."""
+    def _spectra(self, signal_CT: Block) -> NDArray[np.complex64]:
+        """The spectra of a pass, up to the highest band, [C, S, F]."""
         from scipy.fft import rfft
 
+        segments_CST = np.empty((len(signal_CT), SEGMENTS_AT_ONCE, self._length), np.float32)
         # A view of overlapping rows; numpy's own function for it takes as long as the transforms.
         shape, strides = (SEGMENTS_AT_ONCE, self._length), (self._step * ITEM_BYTES, ITEM_BYTES)
-        segments_ST = np.ndarray(shape, np.float32, signal_T, strides=strides)
-        spectrum_SF = rfft(segments_ST * self._window_T, overwrite_x=True)[:, : self._n_bins]
-        power_SF: Block = np.square(spectrum_SF.real)
-        power_SF += np.square(spectrum_SF.imag)
-        return power_SF
+        for segments_ST, signal_T in zip(segments_CST, signal_CT, strict=True):
+            np.multiply(
+                np.ndarray(shape, np.float32, signal_T, strides=strides), self._window_T, out=segments_ST
+            )
+        spectra: NDArray[np.complex64] = rfft(segments_CST, overwrite_x=True)[..., : self._n_bins]
+        return spectra
 
 
-def _peaks(hops_HTC: Block) -> Block:
-    """The highest |sample| of each hop, [H, T, C] to [H]."""
-    flat_HT = hops_HTC.reshape(len(hops_HTC), -1)
-    peaks_H: Block = np.maximum(flat_HT.max(axis=1), -flat_HT.min(axis=1))
+def _to_mid_and_side(block_TC: Block, out_CT: Block) -> None:
+    """Write mid and side of left and right, or the one channel, into rows."""
+    if len(out_CT) == 1:
+        out_CT[0] = block_TC[:, 0]
+        return
+    left_T, right_T = block_TC[:, 0], block_TC[:, 1]
+    np.add(left_T, right_T, out=out_CT[0])
+    np.subtract(left_T, right_T, out=out_CT[1])
+    out_CT *= np.float32(0.5)
+
+
+def _peaks(hops_TC: Block, n_hops: int) -> Block:
+    """The highest |sample| of each of so many hops, [T, C] to [H]."""
+    peaks_H = np.zeros(n_hops, np.float32)
+    for hops_T in hops_TC.T:
+        hops_HT = hops_T.reshape(n_hops, -1)
+        np.maximum(peaks_H, hops_HT.max(axis=1), out=peaks_H)
+        np.maximum(peaks_H, -hops_HT.min(axis=1), out=peaks_H)
     return peaks_H

@@ -3,7 +3,6 @@
 Legend: T samples, C channels, S segments of a block, F frequency bins.
 """
 
-import hashlib
 import math
 from dataclasses import dataclass
 
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from mixcli.audio.loudness import energy_to_lufs, integrated_lufs, lufs_to_energy
 from mixcli.audio.recursion import FilterMatrices
 from mixcli.songs.song import Stem
+from mixcli.songs.sound_digest import SoundDigest, about_samples
 from mixcli.songs.stem_meters import BandMeter, HopMeter, PeakMeter
 from mixcli.songs.stem_sound import StemSound
 
@@ -25,6 +25,9 @@ CLIPPED_RUN = 3  # successive samples at full scale: fewer may be a true peak
 # Bits of the integer formats whose full scale can be told from the samples; float32 resolves no more than 24.
 INTEGER_BITS = {"PCM_S8": 8, "PCM_U8": 8, "PCM_16": 16, "PCM_24": 24, "PCM_32": 24}
 
+SUMMED = 256  # samples added up side by side
+LOOK = 256  # every so many samples mostly say that there is sound
+
 Block = NDArray[np.float32]
 
 
@@ -34,8 +37,9 @@ class StemSurvey:
 
     Loudness and `hop_energies` (K-weighted mean square per 100 ms, summed over the channels, float32) are
     those of the stem as it sounds in stereo at unity gain: a mono stem counts as two equal channels.
-    `peak_dbfs`, `dc` (of full scale, the worse channel), `clipped_runs` and `digest` (sha256 of the decoded
-    samples and the rate) are of the file's own samples. `mid_energy` and `side_energy` are sums of squares of
+    `peak_dbfs`, `dc` (of full scale, the worse channel), `clipped_runs` and `digest` are of the file's own
+    samples; the digest is SHA-256 of them and the rate where another stem may be the same, and else a quicker
+    one that no other stem has (`sound_digest`). `mid_energy` and `side_energy` are sums of squares of
     (L+R)/2 and (L-R)/2 in the five bands of `BAND_EDGES_HZ`; `third_octaves` is the sum of both in each of
     the 30 bands around `third_octaves.CENTRES_HZ`, 0 above the Nyquist frequency. `hop_peaks` holds the
     highest |sample| over the channels per hop of `hop_energies`, float32. `sound` is what its role can be
@@ -68,7 +72,7 @@ class StemMeter:
         self._loudness = HopMeter(sample_rate, stem.n_channels, k_filter)
         self._bands = BandMeter(sample_rate, stem.n_channels, with_sound=stem.role_from == "none")
         self._peaks = PeakMeter(sample_rate, stem.n_channels)
-        self._digest = hashlib.sha256(f"{stem.sample_rate} {stem.n_channels}".encode())
+        self._digest = SoundDigest(about_samples(stem))
         self._peak = 0.0
         self._sums_C = np.zeros(stem.n_channels)
         self._n_native = 0
@@ -81,14 +85,14 @@ class StemMeter:
 
     def push_native(self, block_TC: Block) -> None:
         """Take the next samples of the file, [T, C]."""
-        self._digest.update(np.ascontiguousarray(block_TC).data)
+        self._digest.update(block_TC)
         self._n_native += len(block_TC)
         peak = _peak(block_TC)
         if peak == 0.0:
             self._run_C[:] = 0
             return
         self._peak = max(self._peak, peak)
-        self._sums_C += [float(block_TC[:, channel].sum()) for channel in range(self._n_channels)]
+        self._sums_C += _sums(block_TC)
         if self._identical and not np.array_equal(block_TC[:, 0], block_TC[:, 1]):
             self._identical = False
         if peak >= self._full_scale:
@@ -97,8 +101,11 @@ class StemMeter:
             self._run_C[:] = 0
 
     def push(self, block_TC: Block) -> bool:
-        """Take the next samples at the rate of the mix, [T, C]; says whether there is any sound in them."""
-        silent = _peak(block_TC) == 0.0
+        """Take the next samples at the rate of the mix, [T, C]; says whether there is any sound in them.
+
+        It is done soonest where the samples of a channel lie one after the other.
+        """
+        silent = not (block_TC[::LOOK].any() or block_TC.any())
         self._loudness.push(block_TC, silent=silent)
         self._bands.push(block_TC, silent=silent)
         self._peaks.push(block_TC, silent=silent)
@@ -153,6 +160,16 @@ class StemMeter:
 
 def _peak(block_TC: Block) -> float:
     return max(float(block_TC.max(initial=0.0)), -float(block_TC.min(initial=0.0)))
+
+
+def _sums(block_TC: Block) -> NDArray[np.float64]:
+    """The sum of each channel, [C]."""
+    n_rows = len(block_TC) // SUMMED
+    whole_TC = np.ascontiguousarray(block_TC[: n_rows * SUMMED])
+    columns = whole_TC.reshape(n_rows, SUMMED * block_TC.shape[1]).sum(axis=0)
+    sums_C = columns.reshape(SUMMED, -1).sum(axis=0, dtype=np.float64)
+    sums_C += block_TC[n_rows * SUMMED :].sum(axis=0, dtype=np.float64)
+    return np.asarray(sums_C)
 
 
 def _active_fraction(hops: NDArray[np.float64], loudness_lufs: float) -> float:

@@ -3,11 +3,11 @@
 Legend: T samples, C channels of one stem, N channels of all stems one after the other, S stems.
 """
 
-import os
+from collections import Counter
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
 
@@ -17,9 +17,11 @@ from numpy.typing import NDArray
 from mixcli.audio.loudness import k_weighting_sos
 from mixcli.audio.recursion import FilterMatrices
 from mixcli.errors import SongError
+from mixcli.songs.cores import n_threads
 from mixcli.songs.gram import GramMeter
 from mixcli.songs.naming import join_errors
 from mixcli.songs.song import Song
+from mixcli.songs.sound_digest import sha256_of
 from mixcli.songs.stem_reader import StemReader
 from mixcli.songs.stem_survey import StemMeter, StemSurvey
 
@@ -96,7 +98,7 @@ def survey_song(
                 errors[stem.name] = error
         n_samples = max((reader.n_samples for reader in readers.values()), default=0)
         gram = GramMeter(n_channels, SURVEY_BLOCK)
-        pool = open_files.enter_context(ThreadPoolExecutor(threads or _n_cores()))
+        pool = open_files.enter_context(ThreadPoolExecutor(threads or n_threads()))
         done = 0
         while done < n_samples:
             n_block = min(SURVEY_BLOCK, n_samples - done)
@@ -109,10 +111,11 @@ def survey_song(
     if errors and not skip_bad:
         raise join_errors([errors[stem.name] for stem in song.stems if stem.name in errors])
     sound = [stem.name for stem in song.stems if stem.name not in errors]
+    measured = {name: meters[name].finish() for name in sound}
     survey = Survey(
         sample_rate=sample_rate,
         n_samples=n_samples,
-        stems={name: meters[name].finish() for name in sound},
+        stems=measured | _certain_digests(song, measured, repair),
         channels=channels,
         gram_NN=gram.products_NN,
         broken=errors,
@@ -138,16 +141,22 @@ def select_stems(survey: Survey, names: list[str]) -> Survey:
     )
 
 
+def _certain_digests(song: Song, measured: dict[str, StemSurvey], repair: bool) -> dict[str, StemSurvey]:
+    """The stems that seem to be the same as others, with the digest that makes it certain."""
+    times = Counter(stem.digest for stem in measured.values() if not stem.silent)
+    return {
+        stem.name: replace(measured[stem.name], digest=sha256_of(stem, repair=repair))
+        for stem in song.stems
+        if stem.name in measured and times[measured[stem.name].digest] > 1
+    }
+
+
 def _lay_out(song: Song) -> tuple[dict[str, slice], int]:
     channels, start = {}, 0
     for stem in song.stems:
         channels[stem.name] = slice(start, start + stem.n_channels)
         start += stem.n_channels
     return channels, start
-
-
-def _n_cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _read_block(
@@ -169,10 +178,8 @@ def _read_block(
             except SongError as error:
                 rows_CT[:] = 0.0
                 return error
-            if meters[name].push(block_TC):
-                rows_CT[:, :n_left] = block_TC.T
-            else:
-                n_left = 0
+            rows_CT[:, :n_left] = block_TC.T
+            meters[name].push(rows_CT[:, :n_left].T)
         rows_CT[:, max(n_left, 0) :] = 0.0
         return None
 

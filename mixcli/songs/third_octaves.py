@@ -1,6 +1,7 @@
 """Third-octave bands, and the spectrum below 354 Hz, for which the transforms of the survey are too short.
 
-Legend: T samples, C channels, S samples of a step, L samples at the low rate, F frequency bins, B bands.
+Legend: T samples, C channels, S samples of a step, L samples at the low rate, F frequency bins, B bands,
+P real and imaginary parts of the bins.
 """
 
 import numpy as np
@@ -12,6 +13,7 @@ EDGES_HZ = (*(centre * 2 ** (-1 / 6) for centre in CENTRES_HZ), CENTRES_HZ[-1] *
 N_LOW = 12  # bands, up to 315 Hz, that are found at the low rate
 LOWEST_RATE_HZ = 1_300.0  # of the low rate, which lies between this and twice this
 TAPS_PER_STEP = 8  # the length of the filter before the low rate, in samples of it
+PASSES_AT_ONCE = 8  # that are transformed together
 KAISER_BETA = 6.0  # 63 dB down where the low rate would fold into the bands
 
 Block = NDArray[np.float32]
@@ -48,35 +50,50 @@ class LowSpectrum:
         self._parts_ST = np.ascontiguousarray(parts_ST, np.float32)
         self.frequencies_F = np.arange(length // 2 + 1) * (sample_rate / self._step) / length
         self._scale = 2.0 * self._step / length  # Parseval, one-sided; a low sample stands for `step`
-        self._power_F = np.zeros(len(self.frequencies_F))
-        self._waiting_CL = np.zeros((n_channels, self._n_low), np.float32)
+        self._squares_P = np.zeros(2 * len(self.frequencies_F))
+        self._lows: list[Block] = [np.zeros((n_channels, self._n_low), np.float32)]  # passes at the low rate
 
     def add(self, signal_CT: Block) -> Block:
         """Take one pass, [C, n_pass + 7 steps or more], and return it at the low rate, [C, L]."""
         n_steps = self._n_low + TAPS_PER_STEP - 1
-        low_CL = np.zeros((len(signal_CT), self._n_low), np.float32)
+        low_CL = np.empty((len(signal_CT), self._n_low), np.float32)
         for low_L, signal_T in zip(low_CL, signal_CT, strict=True):
             # Every step times every part of the filter in one product; its diagonals add up to the samples.
             steps = signal_T[: n_steps * self._step].reshape(n_steps, self._step) @ self._parts_ST
-            for part in range(TAPS_PER_STEP):
-                low_L += steps[part : part + self._n_low, part]
-        self._transform(np.concatenate([self._waiting_CL, low_CL], axis=1))
+            row, item = steps.strides
+            diagonals = np.ndarray((TAPS_PER_STEP, self._n_low), np.float32, steps, strides=(row + item, row))
+            diagonals.sum(axis=0, out=low_L)
+        self._lows.append(low_CL)
+        if len(self._lows) == PASSES_AT_ONCE + 1:
+            self._transform()
         return low_CL
 
     def rest(self) -> None:
         """What waits is over, and silence follows; after it a new segment begins."""
-        if self._waiting_CL.any():
-            silence_CL = np.zeros_like(self._waiting_CL)
-            self._transform(np.concatenate([self._waiting_CL, silence_CL], axis=1))
+        silence_CL = np.zeros_like(self._lows[0])
+        if any(low_CL.any() for low_CL in self._lows):
+            self._lows.append(silence_CL)
+            self._transform()
+        self._lows = [silence_CL]
 
     def power(self) -> NDArray[np.float64]:
-        """Energy per bin over all channels so far, in sums of squares at the full rate, [F]."""
-        power_F: NDArray[np.float64] = self._scale * self._power_F
+        """Energy per bin over all channels so far, in sums of squares at the full rate, [F].
+
+        The last half of a segment counts once `rest` has said what follows it.
+        """
+        self._transform()
+        power_F: NDArray[np.float64] = self._scale * (self._squares_P[::2] + self._squares_P[1::2])
         return power_F
 
-    def _transform(self, segment_CL: Block) -> None:
+    def _transform(self) -> None:
+        """Add the segments that are whole; many at once, for each call takes its time."""
         from scipy.fft import rfft
 
-        spectrum_CF = rfft(segment_CL * self._window_L, overwrite_x=True)
-        self._power_F += (np.square(spectrum_CF.real) + np.square(spectrum_CF.imag)).sum(axis=0)
-        self._waiting_CL = segment_CL[:, self._n_low :]
+        if len(self._lows) < 2:
+            return
+        segments = np.concatenate([self._lows[:-1], self._lows[1:]], axis=2)
+        segments *= self._window_L
+        spectra = rfft(segments.reshape(-1, segments.shape[-1]), overwrite_x=True)
+        parts = spectra.view(np.float32)  # real and imaginary parts in turn
+        self._squares_P += np.einsum("sp,sp->p", parts, parts)
+        del self._lows[:-1]
