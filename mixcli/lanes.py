@@ -8,9 +8,10 @@ import sys
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -75,15 +76,20 @@ Event = Began | Told | Finished | Lost | Waited
 
 
 def run_lanes(
-    work: Callable[[Any, Tell], Any], tasks: Iterable[tuple[int, Any]], *, workers: int
+    work: Callable[[Any, Tell], Any],
+    tasks: Iterable[tuple[int, Any]],
+    *,
+    workers: int,
+    environments: Sequence[Mapping[str, str]] = (),
 ) -> Generator[Event]:
     """Do tasks, given as (index, task), in up to `workers` processes; close the iterator to end them early.
 
     `work(task, tell)` and the tasks are pickled; `work` keeps its expected failures to itself, as results.
     The next task is taken when a process is free for it. Processes begin anew (spawn), stay for many tasks,
     have one thread for numerics, leave interruptions to the process that started them, and end with it. A
-    task whose process dies is tried once more. Nothing is left behind when the iterator is closed: each
-    process is asked to end and may clean up.
+    task whose process dies is tried once more. Process N takes the variables of `environments[N]`, in turn,
+    before it loads `work`; one that replaces another takes its number. Nothing is left behind when the
+    iterator is closed: each process is asked to end and may clean up.
     """
     waiting = iter(tasks)
     again: deque[tuple[int, Any]] = deque()
@@ -91,7 +97,7 @@ def run_lanes(
     with _lanes(work) as (free, busy):
         while True:
             while len(busy) < workers and (job := _next_job(again, waiting)) is not None:
-                lane = _start(free, work, job)
+                lane = _start(free, work, job, _first_free(free, busy.values()), environments)
                 busy[lane.connection] = lane
                 tries[lane.index] += 1
                 yield Began(lane.index, lane.pid)
@@ -121,10 +127,13 @@ def run_lanes(
 class _Lane:
     """A process, and what it has in hand."""
 
-    def __init__(self, work: Callable[[Any, Tell], Any]) -> None:
+    def __init__(self, work: Callable[[Any, Tell], Any], number: int, environment: Mapping[str, str]) -> None:
+        self.number = number
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
-        self.process: BaseProcess = context.Process(target=_lane_main, args=(theirs,), daemon=True)
+        self.process: BaseProcess = context.Process(
+            target=_lane_main, args=(theirs, dict(environment)), daemon=True
+        )
         self.process.start()
         theirs.close()  # or the end of the process would not be seen
         self.index, self.task = -1, None
@@ -152,7 +161,19 @@ def _next_job(again: deque[tuple[int, Any]], waiting: Iterator[tuple[int, Any]])
     return again.popleft() if again else next(waiting, None)
 
 
-def _start(free: list[_Lane], work: Callable[[Any, Tell], Any], job: tuple[int, Any]) -> _Lane:
+def _first_free(*lanes: Iterable[_Lane]) -> int:
+    """The first number that no process has."""
+    taken = {lane.number for some in lanes for lane in some}
+    return next(number for number in count() if number not in taken)
+
+
+def _start(
+    free: list[_Lane],
+    work: Callable[[Any, Tell], Any],
+    job: tuple[int, Any],
+    number: int,
+    environments: Sequence[Mapping[str, str]],
+) -> _Lane:
     """A process with a task in hand: a free one, or a new one."""
     while free:
         lane = free.pop()
@@ -162,7 +183,7 @@ def _start(free: list[_Lane], work: Callable[[Any, Tell], Any], job: tuple[int, 
             lane.end()
             continue
         return lane
-    lane = _Lane(work)
+    lane = _Lane(work, number, environments[number % len(environments)] if environments else {})
     with contextlib.suppress(OSError):  # killed already: to be seen when its answer is waited for
         lane.take(*job)
     return lane
@@ -189,10 +210,11 @@ def _lanes(
                 lane.process.kill()
 
 
-def _lane_main(connection: Connection) -> None:
+def _lane_main(connection: Connection, environment: dict[str, str]) -> None:
     """The life of a process: one task after the other, until nothing more comes."""
     for name in ONE_THREAD:  # before numpy or torch is loaded with the work
         os.environ[name] = "1"
+    os.environ.update(environment)
     keep_freed_memory()
     request = _StopRequest()
     _end_with_parent()

@@ -1,6 +1,7 @@
 """How many songs at the same time: by processors, and by the memory that each takes."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 MEBIBYTE = 1024 * 1024
@@ -8,17 +9,27 @@ MEBIBYTE = 1024 * 1024
 # 625 MiB with the network. It does not grow with the length of songs.
 CONSOLE_BYTES = 400 * MEBIBYTE
 NETWORK_BYTES = 1000 * MEBIBYTE
+PER_DEVICE = 2  # while one process reads and measures a song, the other one's network has the device
 KEPT_FREE = 0.2  # share of the free memory that is left to others
 
 CGROUP = Path("/sys/fs/cgroup")
 
 
-def auto_jobs(n_songs: int, *, with_network: bool) -> int:
-    """As many processes as there are processors and memory for, and no more than songs; at least one."""
+def auto_jobs(n_songs: int, *, with_network: bool, n_devices: int = 0) -> int:
+    """As many processes as there are processors and memory for, and no more than songs; at least one.
+
+    Where they share CUDA devices, `PER_DEVICE` on each at most.
+    """
     free = free_memory()
     each = NETWORK_BYTES if with_network else CONSOLE_BYTES
     fitting = n_songs if free is None else int(free * (1 - KEPT_FREE)) // each
-    return max(min(processors(), fitting, n_songs), 1)
+    most = PER_DEVICE * n_devices or n_songs
+    return max(min(processors(), fitting, n_songs, most), 1)
+
+
+def device_environments(devices: Sequence[str]) -> list[dict[str, str]]:
+    """What each process in turn is told, so that it sees one CUDA device alone, under the name of "cuda"."""
+    return [{"CUDA_VISIBLE_DEVICES": name} for name in devices]
 
 
 def processors() -> int:

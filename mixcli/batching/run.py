@@ -11,6 +11,7 @@ from typing import Literal
 
 from mixcli.audio.output import sweep_stale_parts
 from mixcli.audio.wording import printable, size_text
+from mixcli.batching.capacity import device_environments
 from mixcli.batching.dask_engine import DaskEvent, SchedulerAway, WorkerLost, run_on_dask
 from mixcli.batching.disk import free_bytes
 from mixcli.batching.logs import failure_lines, forget_log, write_log
@@ -73,16 +74,23 @@ class BatchRun:
     """A batch under way. `counts` are of songs by status, `stopped` is the limit that ended it early.
 
     `done_s` are the seconds of audio that were mixed. `jobs` are the songs at the same time; None leaves that
-    to the cluster.
+    to the cluster. `devices` are the CUDA devices that the processes share, each process one of them.
     """
 
     def __init__(
-        self, plan: BatchPlan, request: BatchRequest, manifest: Manifest, *, jobs: int | None
+        self,
+        plan: BatchPlan,
+        request: BatchRequest,
+        manifest: Manifest,
+        *,
+        jobs: int | None,
+        devices: tuple[str, ...] = (),
     ) -> None:
         self.plan = plan
         self.request = request
         self.manifest = manifest
         self.jobs = jobs
+        self.devices = devices
         self.counts: Counter[str] = Counter()
         self.done_s = 0.0
         self.stopped: Stopped | None = None
@@ -127,7 +135,8 @@ class BatchRun:
     def _runner(self, tasks: Iterator[tuple[int, SongTask]]) -> Generator[Event | DaskEvent]:
         """What does the songs: processes of this machine, or a cluster."""
         if self.request.scheduler is None:
-            return run_lanes(mix_one, tasks, workers=self.jobs or 1)
+            environments = device_environments(self.devices)
+            return run_lanes(mix_one, tasks, workers=self.jobs or 1, environments=environments)
         return run_on_dask(tasks, scheduler=self.request.scheduler, most=self.jobs)
 
     def _drain(self) -> Iterator[SongEnded]:

@@ -43,7 +43,7 @@ def batch(
     from mixcli.batching.run import BatchRun
     from mixcli.batching.shards import hold_output, known_manifest, merge_shares
     from mixcli.cli.batch_progress import kind_of
-    from mixcli.cli.batch_request import build_batch, jobs_asked
+    from mixcli.cli.batch_request import build_batch, devices_asked, jobs_asked
     from mixcli.cli.batch_show import show_merged, show_plan
 
     stop: StopRequest = context.obj
@@ -64,12 +64,14 @@ def batch(
         plan = make_plan(request, found, manifest, options, stop)
         if [song.relative for song in found] == ["."] and plan.songs and options.quiet < 2 and kind != "json":
             line(f'warning[W306]: "{plan.songs[0].label}" is one song; mixing it.')
-        jobs = jobs_asked(options.jobs, plan, by_cluster=request.scheduler is not None)
+        devices = devices_asked(request, plan)
+        by_cluster = request.scheduler is not None
+        jobs = jobs_asked(options.jobs, plan, by_cluster=by_cluster, n_devices=len(devices))
         if request.album:
             plan = level_songs(plan, request, manifest, jobs or 1, options, stop)
         check_disk(plan, request, jobs or 1)
         with manifest:
-            run = BatchRun(plan, request, manifest, jobs=jobs)
+            run = BatchRun(plan, request, manifest, jobs=jobs, devices=devices)
             code = mix_all(run, options, kind, stop)
     if code:
         raise typer.Exit(code)

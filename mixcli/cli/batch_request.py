@@ -90,16 +90,33 @@ def scheduler_asked(options: BatchOptions) -> str | None:
     return scheduler
 
 
-def jobs_asked(text: str, plan: BatchPlan, *, by_cluster: bool = False) -> int | None:
+def devices_asked(request: BatchRequest, plan: BatchPlan) -> tuple[str, ...]:
+    """The CUDA devices that processes share; none where a device was named, or no network takes part.
+
+    Raises DeviceError E601 where there are none. Torch is loaded only where there may be some.
+    """
+    by_processes = request.scheduler is None and plan.wanted
+    if request.every.device != "cuda" or not by_processes or not network_takes_part(plan):
+        return ()
+    from mixcli.engine.device import cuda_devices
+
+    return cuda_devices()
+
+
+def network_takes_part(plan: BatchPlan) -> bool:
+    """Whether a network is asked for, or comes with mixcli."""
+    settings = plan.settings
+    return settings.amount != 0 and (settings.model is not None or default_weights_installed())
+
+
+def jobs_asked(text: str, plan: BatchPlan, *, by_cluster: bool = False, n_devices: int = 0) -> int | None:
     """How many songs at the same time; None leaves it to the cluster. Raises UsageError."""
     n_songs = sum(plan.songs[index].failure is None for index in plan.wanted)
     number = parse_jobs(text)
     if number is None:
         if by_cluster:
             return None
-        settings = plan.settings
-        with_network = settings.amount != 0 and (settings.model is not None or default_weights_installed())
-        return auto_jobs(n_songs, with_network=with_network)
+        return auto_jobs(n_songs, with_network=network_takes_part(plan), n_devices=n_devices)
     return max(min(number, n_songs), 1)
 
 

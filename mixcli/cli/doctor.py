@@ -83,5 +83,5 @@ def device() -> str:
     import torch
 
     if torch.cuda.is_available():
-        return f"cpu (a CUDA device is present: {torch.cuda.get_device_name(0)})"
+        return f"cpu (--device cuda: {torch.cuda.get_device_name(0)})"
     return f"cpu (torch {torch.__version__})"

@@ -163,6 +163,15 @@ Amount = Annotated[
         rich_help_panel=NETWORK,
     ),
 ]
+Device = Annotated[
+    str,
+    typer.Option(
+        "--device",
+        metavar="cpu|cuda[:N]|mps",
+        help="What the network runs on. batch shares the songs among the CUDA devices that there are.",
+        rich_help_panel=NETWORK,
+    ),
+]
 Start = Annotated[
     str | None,
     typer.Option("--start", metavar="T", help="Mix from here: 90, 1:30 or 90s.", rich_help_panel=RUN),
@@ -228,6 +237,7 @@ class MixOptions(SongOptions):
     loudness_mode: LoudnessMode = None
     model: Model = None
     amount: Amount = None
+    device: Device = "cpu"
     set_: Set = None
     start: Start = None
     duration: Duration = None

@@ -1,10 +1,12 @@
 """From the options of `mix` and `batch` to a request."""
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
+from mixcli.audio.wording import printable
 from mixcli.cli.options import MixOptions
 from mixcli.cli.parse import parse_choice, parse_levels, parse_number, parse_pairs, parse_time
 from mixcli.cli.song_options import SongOptions
@@ -95,6 +97,13 @@ def refuse_beside_recipe(options: MixOptions, rules: Mapping[str, Any]) -> None:
         raise UsageError(message, code="E230", hint="edit the recipe, or make a new one without --recipe.")
 
 
+def parse_device(text: str) -> str:
+    """A device as torch names it. Raises UsageError E203."""
+    if re.fullmatch(r"cpu|cuda(:\d{1,3})?|mps", text) is None:
+        raise UsageError(f'--device "{printable(text)}": cpu, cuda, cuda:1 or mps.', code="E203")
+    return text
+
+
 def build_request(folder: Path, out: Path | None, options: MixOptions, *, if_exists: str) -> MixRequest:
     """Everything that was typed, checked and in its place. Raises UsageError and SettingsError."""
     if options.force and options.if_exists not in (None, "overwrite"):
@@ -129,4 +138,5 @@ def build_request(folder: Path, out: Path | None, options: MixOptions, *, if_exi
         start_s=parse_time("--start", options.start) or 0.0,
         duration_s=parse_time("--duration", options.duration),
         strict=options.strict,
+        device=parse_device(options.device),
     )

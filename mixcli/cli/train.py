@@ -43,8 +43,9 @@ def train(context: typer.Context, dataset: Sources, out: RunOut = None, *, optio
         raise UsageError('--out "." is where you are: name a folder for the run.', code="E220")
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # the same sums in the same order
     from mixcli.cli.train_request import build_training, data_options
+    from mixcli.engine.device import choose_device
     from mixcli.mixing.folder_lock import FolderLock
-    from mixcli.training.device import choose_device, use_threads
+    from mixcli.training.device import use_threads
     from mixcli.training.processes import in_environment, joined
 
     stop: StopRequest = context.obj

@@ -52,4 +52,4 @@ def _whole_song(plan: InputPlan, model: TrainedModel, sample_rate: int, repair: 
             last = first + n_read == reader.n_samples
             inputs_KT = np.ascontiguousarray(reader.read(n_read).T) * gains_K1
             mix_CT = stream.push(torch.from_numpy(inputs_KT), last=last)
-            yield to_song.push(np.ascontiguousarray(mix_CT.numpy().T), last=last)
+            yield to_song.push(np.ascontiguousarray(mix_CT.cpu().numpy().T), last=last)

@@ -57,7 +57,7 @@ class ResidualRenderer:
         self._n_in += len(mix_TC)
         inputs_TK = self._to_network.push(bus_inputs(buses_KTC, mix_TC), last=last)
         residual_CT = self._stream.push(torch.from_numpy(np.ascontiguousarray(inputs_TK.T)), last=last)
-        residual_TC = self._to_song.push(np.ascontiguousarray(residual_CT.numpy().T), last=last)
+        residual_TC = self._to_song.push(np.ascontiguousarray(residual_CT.cpu().numpy().T), last=last)
         # Up and down again rounds a length up: what is beyond the song's end is left out.
         residual_TC = residual_TC[: self._n_in - self._n_rendered]
         n_samples = len(residual_TC)

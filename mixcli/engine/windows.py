@@ -53,7 +53,7 @@ class WindowStream:
             raise ValueError("the song has ended")
         self._ended = last
         with torch.inference_mode():
-            self._inputs_KT = torch.cat([self._inputs_KT, block_KT], dim=1)
+            self._inputs_KT = torch.cat([self._inputs_KT, block_KT.to(self._inputs_KT.device)], dim=1)
             ready = [self._tail_CT[:, :0]]
             while (n_heard := self._length()) <= self._inputs_KT.shape[1]:
                 ready.append(self._next(self._inputs_KT[:, :n_heard]))

@@ -14,12 +14,13 @@ if TYPE_CHECKING:
 
 
 def choose_model(
-    settings: MixSettings, recipe: Recipe, *, has_recipe: bool
+    settings: MixSettings, recipe: Recipe, *, has_recipe: bool, device: str = "cpu"
 ) -> tuple["TrainedModel | None", tuple[Notice, ...]]:
     """Load the network that was asked for, or the default one where it is installed.
 
     Without a network the mix is the console's alone; a notice says so, but for an asked amount of 0.
-    Torch is imported only when a network takes part. Raises CheckpointError, and SettingsError E417.
+    Torch is imported only when a network takes part. Raises CheckpointError,
+    SettingsError E417, and DeviceError E601.
     """
     if settings.amount == 0:
         return None, ()
@@ -31,7 +32,7 @@ def choose_model(
     if name is None:
         return None, (Notice("I401", "no network takes part: the console alone makes this mix."),)
     path = find_model(name).absolute()
-    model = loaded_model(path, file_marks(path))
+    model = loaded_model(path, file_marks(path), device)
     made_with = recipe.network.sha256
     if made_with is not None and recipe.network.model == settings.model and made_with != model.sha256:
         message = f'the recipe was made with other weights of "{name}" (sha256 {made_with[:12]}…).'
@@ -40,14 +41,25 @@ def choose_model(
 
 
 @lru_cache(maxsize=1)  # a process that mixes many songs reads the weights once; two models would be too large
-def loaded_model(path: Path, _marks: tuple[tuple[int, ...], ...]) -> "TrainedModel":
-    """The model at a path, kept until another one is asked for, or its files have other marks.
+def loaded_model(path: Path, _marks: tuple[tuple[int, ...], ...], device: str = "cpu") -> "TrainedModel":
+    """The model at a path, on a device, kept until another is asked for, or its files have other marks.
 
-    It is shared by all who ask for it, and never changed. Raises CheckpointError.
+    It is shared by all who ask for it, and never changed. Raises CheckpointError and DeviceError.
     """
     from mixcli.models.checkpoint import load_model
 
-    return load_model(path)
+    model = load_model(path)
+    if device != "cpu":
+        import torch
+
+        from mixcli.engine.device import choose_device
+
+        model.module.to(choose_device(device))
+        # float32 as on the CPU, and sums in the same order in every run
+        torch.backends.cudnn.allow_tf32 = False
+        torch.backends.cudnn.benchmark = False
+        torch.backends.cudnn.deterministic = True
+    return model
 
 
 def file_marks(path: Path) -> tuple[tuple[int, ...], ...]:

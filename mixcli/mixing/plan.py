@@ -73,7 +73,9 @@ def plan_mix(
     recipe = apply_overrides(recipe, moves.gains_db, moves.pans, moves.mutes, moves.solos)
     check_something_sounds(song, recipe)
     check_excerpt(song, recipe.sample_rate, request.start_s, request.duration_s)
-    model, network_notices = choose_model(settings, recipe, has_recipe=given_recipe is not None)
+    model, network_notices = choose_model(
+        settings, recipe, has_recipe=given_recipe is not None, device=request.device
+    )
     if model is not None and model.settings.outputs == "mix":
         from mixcli.engine.prepare import plan_inputs
 

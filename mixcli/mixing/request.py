@@ -50,6 +50,7 @@ class MixRequest:
     start_s: float = 0.0
     duration_s: float | None = None
     strict: bool = False
+    device: str = "cpu"  # of the network; another one rounds in another way
 
     @property
     def preset(self) -> str:

@@ -1,4 +1,4 @@
-"""What a network is trained on."""
+"""What training asks of the machine."""
 
 import os
 import shutil
@@ -6,24 +6,6 @@ import shutil
 import torch
 
 from mixcli.errors import DeviceError
-
-
-def choose_device(wanted: str, *, local_rank: int = 0) -> torch.device:
-    """The device named `auto`, `cpu`, `cuda`, `cuda:N` or `mps`; auto takes a CUDA device where there is one.
-
-    With several processes each takes the device of its number. Raises DeviceError E601.
-    """
-    if wanted == "auto":
-        wanted = "cuda" if torch.cuda.is_available() else "cpu"
-    if wanted == "cuda" and torch.cuda.is_available():
-        wanted = f"cuda:{local_rank if local_rank < torch.cuda.device_count() else 0}"
-    try:
-        device = torch.device(wanted)
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        message = f'no device "{wanted}": this torch is {torch.__version__}.'
-        raise DeviceError(message, code="E601", hint="--device cpu, or see mixcli doctor.") from error
-    return device
 
 
 def refuse_without_compiler(device: torch.device) -> None:

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
+from mixcli.engine.device import choose_device
 from mixcli.errors import Notice, SettingsError, SongError
 from mixcli.models.checkpoint import build_model
 from mixcli.models.network import Network
@@ -17,7 +18,7 @@ from mixcli.models.settings import ModelSettings
 from mixcli.settings import TrainSettings
 from mixcli.training.batches import Batches
 from mixcli.training.checkpoints import read_weights
-from mixcli.training.device import choose_device, refuse_without_compiler
+from mixcli.training.device import refuse_without_compiler
 from mixcli.training.pieces import PieceShape
 from mixcli.training.prepared_song import PreparedSong
 from mixcli.training.processes import Processes
