@@ -1,10 +1,11 @@
 """How fast `mixcli batch` mixes with one process and with two, and how long it takes to find nothing to do.
 
-Makes songs (10 to 60 s, 4 to 40 stems, 44.1 kHz) in a temporary folder and mixes them with `-j 1` and `-j 2`
-in turn, each time from nothing. With `--plan N` it makes N tiny songs instead, with mixes and a manifest that
+Makes songs (10 to 60 s, 4 to 40 stems, 44.1 kHz) in a temporary folder, or in the one of --folder, where they
+stay and are found again, and mixes them with `-j 1` and `-j 2` in turn, each time from nothing. With
+--rounds 0 it only makes them. With `--plan N` it makes N tiny songs instead, with mixes and a manifest that
 were not made by mixing, and takes the time of a dry run without the mixes and of a run that skips them all.
 
-    python benchmarks/batch_songs.py [--songs 200] [--rounds 3]
+    python benchmarks/batch_songs.py [--songs 200] [--rounds 3] [--folder DIR]
     python benchmarks/batch_songs.py --plan 10000
 """
 
@@ -25,17 +26,23 @@ NAMES = ("Kick", "Snare", "OH", "Tom", "Bass", "Gtr", "Keys", "Pad", "BV", "LdVo
 
 
 def write_song(folder: Path, seed: int) -> float:
-    """Decaying notes with noise at their onsets; the length of the song in seconds."""
+    """Decaying notes with noise at their onsets; the length of the song in seconds. A whole song is kept."""
     generator = np.random.default_rng(seed)
     seconds, n_stems = generator.uniform(10, 60), int(generator.integers(4, 41))
-    folder.mkdir(parents=True)
+    if folder.exists():
+        return float(seconds)
+    unfinished = folder.parent.parent / "unfinished"
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir(parents=True)
     times_T = np.arange(round(seconds * RATE)) / RATE
     for stem in range(n_stems):
         phase_T = times_T % (0.2 + 0.03 * stem)
         tone_T = np.sin(2 * np.pi * generator.uniform(60, 900) * times_T) * np.exp(-phase_T * 8)
         noise_T = generator.standard_normal(len(times_T)) * np.exp(-phase_T * 50) * 0.3
         name = f"{NAMES[stem % len(NAMES)]} {stem // len(NAMES) + 1}"
-        soundfile.write(folder / f"{name}.wav", 0.1 * (tone_T + noise_T), RATE, subtype="PCM_24")
+        soundfile.write(unfinished / f"{name}.wav", 0.1 * (tone_T + noise_T), RATE, subtype="PCM_24")
+    folder.parent.mkdir(exist_ok=True)
+    unfinished.rename(folder)
     return float(seconds)
 
 
@@ -69,9 +76,10 @@ def compare_jobs(folder: Path, n_songs: int, n_rounds: int) -> None:
             shutil.rmtree(folder / "mixes", ignore_errors=True)
             clock_s, processors_s, memory = run_once(folder, "-j", str(jobs))
             taken[jobs].append(clock_s)
-            print(
-                f"-j {jobs}: {clock_s:7.1f} s, {processors_s:7.1f} s of processors, {memory:4.0f} MiB at most"
-            )
+            used = f"{processors_s:7.1f} s of processors, {memory:4.0f} MiB at most"
+            print(f"-j {jobs}: {clock_s:7.1f} s, {used}", flush=True)
+    if not n_rounds:
+        return
     middle = {jobs: statistics.median(seconds) for jobs, seconds in taken.items()}
     for jobs, seconds in middle.items():
         print(f"-j {jobs}: {audio_s / seconds:.2f} x real time")
@@ -137,11 +145,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--songs", type=int, default=200)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--folder", type=Path)
     parser.add_argument("--plan", type=int, metavar="N")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         if asked.plan is None:
-            compare_jobs(Path(name), asked.songs, asked.rounds)
+            compare_jobs(asked.folder or Path(name), asked.songs, asked.rounds)
         else:
             time_planning(Path(name), asked.plan)
 

@@ -65,6 +65,31 @@ def test_the_gains_are_those_of_least_squares_over_all_songs_at_once():
     assert gains_CK == pytest.approx(MATRIX_CK, abs=0.05)
 
 
+def test_gains_of_masterings_are_matched_and_a_quiet_song_counts_as_much_as_a_loud_one():
+    """Exact mixes at gains of their own: the same matrix, but for a common factor."""
+    songs = []
+    for seed, gain in enumerate([0.1, 1.0, 4.0]):
+        song = drum_song(f"song {seed}", seconds=0.5, seed=seed)
+        inputs_KT = song.inputs_KT * np.roll([0.3, 1, 2, 1], seed)[:, None].astype(np.float32)
+        target_CT = (gain * MATRIX_CK @ inputs_KT).astype(np.float32)
+        songs.append(
+            PreparedSong(
+                name=song.name,
+                group=song.group,
+                part="train",
+                sample_rate=RATE,
+                inputs_KT=inputs_KT,
+                target_CT=target_CT,
+            )
+        )
+    matched_CK = fit_gains(songs, SMALL, longest_s=3600, ridge=0, gain_match=True)
+    # the masterings have a mean of -2.65 dB
+    assert matched_CK == pytest.approx(0.4 ** (1 / 3) * MATRIX_CK, abs=1e-3)
+    plain_CK = fit_gains(songs, SMALL, longest_s=3600, ridge=0)
+    factor = (plain_CK * MATRIX_CK).sum() / np.square(MATRIX_CK).sum()
+    assert np.abs(plain_CK / factor - MATRIX_CK).max() > 0.02
+
+
 def test_ridge_is_tikhonov_on_inputs_of_equal_power():
     """Against ordinary least squares with the penalty as further equations."""
     generator = np.random.default_rng(0)

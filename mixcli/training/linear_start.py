@@ -4,7 +4,7 @@ Trained from random weights a network spends most of a small budget on finding t
 computed: the weights by which the output layer sees the raw inputs are set by least squares over the training
 songs, those on features are zero, so that the first step begins at that mix.
 
-Letters: K inputs, C outputs, T samples.
+Letters: S songs, K inputs, C outputs, T samples.
 """
 
 from collections.abc import Iterator, Sequence
@@ -21,6 +21,7 @@ from mixcli.training.losses import GAIN_RANGE
 from mixcli.training.prepared_song import PreparedSong
 
 BLOCK_S = 10.0  # what is read at once
+MATCHING_ROUNDS = 10  # of the songs' own gains and the gains from inputs to outputs, in turn
 
 Matrix = NDArray[np.float64]
 
@@ -35,7 +36,13 @@ def set_linear_start(
     view_CK = network.output_layer_on_inputs()
     if view_CK is None:
         return False
-    gains_CK = fit_gains(songs, model, longest_s=settings.linear_start_s, ridge=settings.ridge)
+    gains_CK = fit_gains(
+        songs,
+        model,
+        longest_s=settings.linear_start_s,
+        ridge=settings.ridge,
+        gain_match=settings.gain_match,
+    )
     last = network.up[-1] if isinstance(network, MixDemucs) else network.output
     with torch.no_grad():
         for parameter in last.parameters():
@@ -45,9 +52,17 @@ def set_linear_start(
 
 
 def fit_gains(
-    songs: Sequence[PreparedSong], model: ModelSettings, *, longest_s: float, ridge: float
+    songs: Sequence[PreparedSong],
+    model: ModelSettings,
+    *,
+    longest_s: float,
+    ridge: float,
+    gain_match: bool = False,
 ) -> Matrix:
     """Return the gains `[C, K]` with the least squared error over all songs, at most `longest_s` of them.
+
+    With `gain_match` every song has a gain of its own that is not looked for (the level of its mastering),
+    and its error counts against its target's energy, so that a quiet song weighs what a loud one does.
 
     For a network behind the console they are those of its residuals: a 2 x 2 matrix for each bus, fitted to
     what the target, at the console's level, has beyond the console's mix. `ridge` pulls each gain to zero by
@@ -55,12 +70,11 @@ def fit_gains(
     """
     share = min(1.0, longest_s * model.sample_rate / max(1, sum(song.n_samples for song in songs)))
     if model.outputs == "mix":
-        power_KK, product_CK = np.zeros((model.n_inputs, model.n_inputs)), np.zeros((2, model.n_inputs))
-        for song in songs:
-            for inputs_KT, target_CT in _blocks(song, share):
-                power_KK += inputs_KT @ inputs_KT.T
-                product_CK += target_CT @ inputs_KT.T
-        return solve_ridge(power_KK, product_CK, ridge)
+        powers, products, energies = zip(*(_moments(song, share) for song in songs), strict=True)
+        powers_SKK, products_SCK = np.array(powers), np.array(products)
+        if gain_match:
+            return _match_gains(powers_SKK, products_SCK, np.array(energies), ridge)
+        return solve_ridge(powers_SKK.sum(axis=0), products_SCK.sum(axis=0), ridge)
     n_buses = model.n_inputs - 2
     power_KK, product_CK = np.zeros((n_buses, n_buses)), np.zeros((2, n_buses))
     for song in songs:
@@ -70,6 +84,38 @@ def fit_gains(
             power_KK += buses_KT @ buses_KT.T
             product_CK += (target_CT / gain - console_CT) @ buses_KT.T
     return _per_bus(solve_ridge(power_KK, product_CK, ridge))
+
+
+def _match_gains(powers_SKK: Matrix, products_SCK: Matrix, energies_S: Matrix, ridge: float) -> Matrix:
+    """Gains and the songs' own gains in turn, each the best for the other; the latter have a mean of 0 dB."""
+    sounding_S = energies_S > 0
+    weights_S = np.divide(1.0, energies_S, out=np.zeros_like(energies_S), where=sounding_S)
+    inputs_S = np.trace(powers_SKK, axis1=1, axis2=2)
+    own_S = np.sqrt(np.divide(energies_S, inputs_S, out=np.ones_like(energies_S), where=inputs_S > 0))
+    for _ in range(MATCHING_ROUNDS):
+        gains_CK = solve_ridge(
+            np.tensordot(weights_S * own_S**2, powers_SKK, 1),
+            np.tensordot(weights_S * own_S, products_SCK, 1),
+            ridge,
+        )
+        product_S = np.einsum("ck,sck->s", gains_CK, products_SCK)
+        energy_S = np.einsum("ck,skj,cj->s", gains_CK, powers_SKK, gains_CK)
+        own_S = np.divide(product_S, energy_S, out=np.ones_like(energy_S), where=energy_S > 0)
+        own_S = np.clip(own_S, *GAIN_RANGE)
+    usual = np.exp(np.log(own_S[sounding_S]).mean()) if sounding_S.any() else 1.0
+    matched_CK: Matrix = gains_CK * usual
+    return matched_CK
+
+
+def _moments(song: PreparedSong, share: float) -> tuple[Matrix, Matrix, float]:
+    """The inputs' powers and products, those with the target, and the energy of the target."""
+    n_inputs = song.inputs_KT.shape[0]
+    power_KK, product_CK, energy = np.zeros((n_inputs, n_inputs)), np.zeros((2, n_inputs)), 0.0
+    for inputs_KT, target_CT in _blocks(song, share):
+        power_KK += inputs_KT @ inputs_KT.T
+        product_CK += target_CT @ inputs_KT.T
+        energy += float(np.square(target_CT).sum())
+    return power_KK, product_CK, energy
 
 
 def solve_ridge(power_KK: Matrix, product_CK: Matrix, ridge: float) -> Matrix:
