@@ -362,3 +362,15 @@ def test_errors_are_json_too_when_json_was_asked_for(run, tmp_path, monkeypatch)
     assert document["status"] == "error"
     assert document["errors"][0]["code"] == "E301"
     assert "error[E301]" in err
+
+
+@pytest.mark.parametrize(
+    "words", [("mix", ""), ("batch", "Songs", "--out", ""), ("mix", "Songs", "-o", "  ")]
+)
+def test_an_empty_word_is_no_folder(run, tmp_path, monkeypatch, words):
+    """As `mixcli batch "$LIBRARY" --out "$OUT"` has where a variable is not set: not the folder here."""
+    monkeypatch.chdir(tmp_path)
+    code, out, err = run(*words)
+    assert (code, out) == (2, "")
+    assert err.startswith(f"error[E211]: word {len(words)} of the command line is empty.")
+    assert list(tmp_path.iterdir()) == []

@@ -21,7 +21,7 @@ from mixcli.cli.presets import presets
 from mixcli.cli.show import line, show_error
 from mixcli.cli.stopping import StopRequest
 from mixcli.cli.train import train
-from mixcli.errors import DeviceError, Interrupted, MixcliError, OutputError
+from mixcli.errors import DeviceError, Interrupted, MixcliError, OutputError, UsageError
 
 EPILOG = (
     "Exit codes: 0 done · 1 bug · 2 usage · 3 bad input · 4 bad preset, recipe or model · 5 cannot write · "
@@ -73,6 +73,7 @@ def main(stop: StopRequest) -> None:
     """Run the command line; never returns."""
     open_streams()
     try:
+        refuse_empty_words(sys.argv[1:])
         code = run_app(stop)
     except Interrupted as interruption:
         line("interrupted; nothing was left half written. The same command starts again.")
@@ -86,6 +87,14 @@ def main(stop: StopRequest) -> None:
         report_error(DeviceError("out of memory.", code="E602", hint="close other programs."))
         code = DeviceError.exit_code
     leave(code)
+
+
+def refuse_empty_words(words: list[str]) -> None:
+    """Raise UsageError E211 for a word with nothing in it: as a path it would be the current folder."""
+    for number, word in enumerate(words, start=1):
+        if not word.strip():
+            message = f"word {number} of the command line is empty."
+            raise UsageError(message, code="E211", hint="is a variable of the shell not set?")
 
 
 def run_app(stop: StopRequest) -> int:

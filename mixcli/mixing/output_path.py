@@ -78,8 +78,6 @@ def plan_paths(
     if out is not None and out.suffix.lower() in (".mp3", ".ogg", ".opus", ".aif", ".aiff", ".m4a"):
         message = f'cannot write "{out.name}": mixes are written as WAV or FLAC.'
         raise UsageError(message, code="E201", hint=f'-o "{out.with_suffix(".wav").name}"')
-    if out is not None and not str(out).strip():
-        raise UsageError("--out is empty.", code="E211", hint="an unset variable of the shell?")
     if out is None:
         out = folder.resolve().parent / "mixes" if lies_in(Path("mixes"), folder) else Path("mixes")
     fields = {
