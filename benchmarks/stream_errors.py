@@ -87,11 +87,10 @@ def compare(name: str, network: Network, n_samples: float) -> None:
 
 
 def fill_output(network: Network) -> None:
-    """Residuals and gains start at zero, which would compare nothing."""
-    output = getattr(network, "output", None)
-    if output is not None:
-        zero_C = ~output.weight.flatten(1).any(dim=1)
-        output.weight[zero_C] = torch.nn.init.kaiming_normal_(torch.empty_like(output.weight))[zero_C]
+    """Residuals and faders start at zero, which would compare nothing."""
+    for layer in (getattr(network, "output", None), getattr(network, "faders", None)):
+        if layer is not None and not layer.weight.any():
+            torch.nn.init.kaiming_normal_(layer.weight)
 
 
 def remember(network: Network, forget: float) -> None:

@@ -80,29 +80,46 @@ def test_raw_inputs_reach_the_output_by_the_weights_shown():
 
 
 @pytest.mark.parametrize("padding", ["valid", "same"])
-def test_a_head_of_gains_adds_each_input_times_its_curve(padding):
-    plain, gains = (small(n_inputs=3, depth=2, padding=padding, head=head) for head in ("mix", "gains"))
-    assert n_parameters(gains) - n_parameters(plain) == 2 * 3 * (plain.output.in_channels + 1)
-    torch.nn.init.normal_(gains.output.weight)
-    torch.nn.init.normal_(gains.output.bias)
-    length = gains.valid_input_length(37)
-    stems_BKT = torch.randn(2, 3, length, dtype=torch.double)
-    # the same body with the gains as its outputs: left's of the three inputs, then right's
-    curves = small(n_inputs=3, n_outputs=8, depth=2, padding=padding)
-    curves.load_state_dict(gains.state_dict())
-    direct_and_gains_BFT = curves(stems_BKT)
-    n_out = direct_and_gains_BFT.shape[2]
-    within_BKT = stems_BKT[:, :, gains.context : gains.context + n_out]
-    for side in (0, 1):
-        expected_BT = direct_and_gains_BFT[:, side]
-        for stem in range(3):
-            expected_BT = expected_BT + direct_and_gains_BFT[:, 2 + 3 * side + stem] * within_BKT[:, stem]
-        assert torch.allclose(gains(stems_BKT)[:, side], expected_BT, atol=1e-12)
+@pytest.mark.parametrize("upsampling", ["linear", "filtered"])
+def test_a_head_of_gains_adds_each_input_times_its_fader(padding, upsampling):
+    """Against faders that are interpolated by numpy, from where the frames lie in the song."""
+    sizes = {"n_inputs": 3, "depth": 2, "padding": padding, "upsampling": upsampling}
+    plain, gains = small(**sizes), small(**sizes, head="gains")
+    assert n_parameters(gains) - n_parameters(plain) == 2 * 3 * (3 * 4 + 1)  # three growths of features
+    plain.load_state_dict({name: each for name, each in gains.state_dict().items() if "faders" not in name})
+    torch.nn.init.normal_(gains.faders.weight)
+    torch.nn.init.normal_(gains.faders.bias)
+    stems_BKT = torch.randn(2, 3, gains.valid_input_length(37), dtype=torch.double)
+    with torch.no_grad():
+        mix_BCT, direct_BCT = gains(stems_BKT), plain(stems_BKT)
+        drawn_BTG = gains.draw_faders(deepest_features(gains, stems_BKT))
+    n_frames, n_out = drawn_BTG.shape[1], mix_BCT.shape[2]
+    # The middle of the frames is the middle of the output; where layers pad, the first of both is the same.
+    frames_J = 4.0 * np.arange(n_frames)
+    first = 0.0 if padding == "same" else (frames_J[-1] - (n_out - 1)) / 2
+    within_BKT = stems_BKT[:, :, gains.context : gains.context + n_out].numpy()
+    for song in (0, 1):
+        for side in (0, 1):
+            expected_T = direct_BCT[song, side].numpy().copy()
+            for stem in range(3):
+                gain_J = drawn_BTG[song, :, 3 * side + stem].numpy()
+                expected_T += within_BKT[song, stem] * np.interp(first + np.arange(n_out), frames_J, gain_J)
+            assert np.abs(mix_BCT[song, side].numpy() - expected_T).max() < 1e-12
 
 
-def test_a_head_of_gains_begins_as_the_mix_of_its_direct_part():
-    gains = small(n_inputs=3, depth=2, head="gains")
-    assert not gains.output.weight[2:].any()
+def deepest_features(model: MixWaveUNet, stems_BKT: torch.Tensor) -> torch.Tensor:
+    """The features of the bottleneck, [B, T, F], by plain calls."""
+    features_BFT = stems_BKT
+    for conv in model.down:
+        features_BFT = torch.nn.functional.leaky_relu(conv(features_BFT), 0.2)[:, :, ::2]
+    return torch.nn.functional.leaky_relu(model.bottleneck(features_BFT), 0.2).transpose(1, 2)
+
+
+def test_a_head_of_gains_begins_with_all_faders_down():
+    gains, plain = small(n_inputs=3, depth=2, head="gains"), small(n_inputs=3, depth=2)
+    plain.load_state_dict({name: each for name, each in gains.state_dict().items() if "faders" not in name})
+    stems_BKT = torch.randn(1, 3, gains.valid_input_length(9), dtype=torch.double)
+    assert torch.equal(gains(stems_BKT), plain(stems_BKT))
     assert gains.output_layer_on_inputs().shape == (2, 3)
 
 

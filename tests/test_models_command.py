@@ -199,7 +199,7 @@ def test_convert_names_the_inputs_as_it_is_told(four, run):
         (("--inputs", "kick"), 4, 'error[E408]: "four.ckpt" has 4 inputs; 1 were named.'),
         (("--inputs", "kick,kcik,snare,tom"), 4, 'error[E405]: no role "kcik".'),
         (("--inputs", "kick,kick,snare,tom"), 4, "error[E411]: --inputs: an input is named twice."),
-        (("--inputs", ""), 4, "error[E405]"),
+        (("--inputs", ""), 2, "error[E211]"),
         (("--out", "four.pt"), 2, 'error[E232]: "four.pt": models are written as .safetensors.'),
         (
             ("--inputs", "kick,snare,tom,hihat", "--licence", "x" * 2000),

@@ -6,9 +6,10 @@ per layer, into memory that is used again.
 
 from collections import deque
 
+import torch
 from torch import Tensor, nn
 
-from mixcli.models.features_last import convolve, filter_features, low_pass_taps
+from mixcli.models.features_last import convolve, draw_lines, filter_features, low_pass_taps
 from mixcli.models.mix_wave_u_net import MixWaveUNet, convolutions
 from mixcli.models.toolkit import ToolkitWaveUNet
 
@@ -29,6 +30,7 @@ class StreamedLayers:
         self._double = [_Doubling(model, index) for index in range(model.depth)]
         self._up = [_Convolution(conv) for conv in convolutions(model.up)]
         self._output = _Convolution(model.output)
+        self._faders = _Faders(model) if isinstance(model, MixWaveUNet) and model.faders is not None else None
         crops = [0] * (model.depth + 1)
         if isinstance(model, MixWaveUNet) and model.padding == "valid":
             crops = model.crops()
@@ -42,7 +44,7 @@ class StreamedLayers:
             features_1TF = self._model.after_down(self._down[level].push(features_1TF, last), level)
             self._skips[level + 1].put(features_1TF)
             features_1TF = self._halve[level].push(features_1TF, last)
-        features_1TF = self._model.after_bottleneck(self._bottleneck.push(features_1TF, last))
+        features_1TF = deepest_1TF = self._model.after_bottleneck(self._bottleneck.push(features_1TF, last))
         for index in range(self._model.depth):
             frames_1TF, between_1TF = self._double[index].push(features_1TF, last)
             n_frames = frames_1TF.shape[1] + between_1TF.shape[1]
@@ -56,7 +58,10 @@ class StreamedLayers:
         ready_1TK = joined_1TF[:, :, : stems_1TK.shape[2]]
         self._skips[0].take_into(ready_1TK)
         joined_1TF[:, :, stems_1TK.shape[2] :] = features_1TF
-        return self._model.mix_output(self._output.run(last), ready_1TK)
+        mix_1TC = self._output.run(last)
+        if self._faders is not None:
+            mix_1TC = self._faders.add(mix_1TC, deepest_1TF, ready_1TK, last)
+        return self._model.activate_output(mix_1TC)
 
 
 class _Window:
@@ -174,6 +179,31 @@ class _Doubling:
         between_1TF = filter_features(ready_1TF, self._taps) if ready_1TF.shape[1] else ready_1TF
         n_frames = between_1TF.shape[1] + (1 if last and not self._same else 0)
         return frames_1TF[:, self._n_before : self._n_before + n_frames], between_1TF
+
+
+class _Faders:
+    """The gains of the inputs: straight lines between those of the bottleneck's frames."""
+
+    def __init__(self, model: MixWaveUNet) -> None:
+        self._model = model
+        n_gains = model.n_outputs * model.n_inputs
+        self._gains_1TG = model.output.weight.new_zeros(
+            1, 0, n_gains
+        )  # from the last frame before `_position`
+        self._position = model.fader_start  # of the next sample, in samples from the first of these frames
+
+    def add(self, mix_1TC: Tensor, deepest_1TF: Tensor, stems_1TK: Tensor, last: bool) -> Tensor:
+        """Take the next frames, and add the inputs with their gains to the next samples of the mix."""
+        if deepest_1TF.shape[1]:
+            self._gains_1TG = torch.cat([self._gains_1TG, self._model.draw_faders(deepest_1TF)], dim=1)
+        n_samples, grid = mix_1TC.shape[1], self._model.grid
+        if n_samples == 0:
+            return mix_1TC
+        first, stop = self._position, self._position + n_samples
+        lines_1TG = draw_lines(self._gains_1TG[:, : -(-stop // grid) + 1], grid, hold=last)
+        n_done = stop // grid
+        self._gains_1TG, self._position = self._gains_1TG[:, n_done:], stop - n_done * grid
+        return self._model.add_faders(mix_1TC, lines_1TG[:, first:stop], stems_1TK)
 
 
 class _Queue:

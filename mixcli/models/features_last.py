@@ -52,6 +52,22 @@ def double(features_BTF: Tensor, taps: Tensor) -> Tensor:
     return torch.stack([frames_BTF, between_BTF], dim=2).flatten(1, 2)
 
 
+def draw_lines(frames_BTF: Tensor, n_between: int, *, hold: bool) -> Tensor:
+    """Draw straight lines from frame to frame, `n_between` values each, `[B, T, F]` to `[B, T', F]`.
+
+    The last frame ends them, T' = (T - 1)·`n_between` + 1; with `hold` it is held, T' = T·`n_between`. Lines
+    have 32 bits at least: in 16 they would be stairs.
+    """
+    frames_BTF = frames_BTF.to(torch.promote_types(frames_BTF.dtype, torch.float32))
+    share_N1 = torch.arange(n_between, device=frames_BTF.device, dtype=frames_BTF.dtype)[:, None] / n_between
+    last_B1F = frames_BTF[:, -1:]
+    if hold:
+        frames_BTF = torch.cat([frames_BTF, last_B1F], dim=1)
+    lines_BTNF = torch.lerp(frames_BTF[:, :-1, None], frames_BTF[:, 1:, None], share_N1)
+    lines_BTF = lines_BTNF.flatten(1, 2)
+    return lines_BTF if hold else torch.cat([lines_BTF, last_B1F], dim=1)
+
+
 def normalise(features_BTF: Tensor, norm: nn.Module) -> Tensor:
     """Run a batch norm, made as `nn.BatchNorm2d`, over batch and frames."""
     return _flat(norm(_as_image(features_BTF)))

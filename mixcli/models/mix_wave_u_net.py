@@ -16,6 +16,7 @@ from mixcli.models.features_last import (
     HALF_BAND_TAPS,
     convolve,
     double,
+    draw_lines,
     filter_features,
     half_band_taps,
     low_pass_taps,
@@ -39,9 +40,10 @@ class MixWaveUNet(nn.Module):
     is homogeneous of degree 1: f(αx) = αf(x) for α ≥ 0, and f(0) = 0. `zero_output` starts the last layer at
     zero, as residuals should.
 
-    With `head="gains"` the last layer gives, beside C outputs d as ever, a gain g for each input and output,
-    sample by sample: y_c = d_c + Σ_k g_ck · x_k. Faders that follow the song are then a slow curve that the
-    network draws, not a product of two of its signals, which rectifiers are bad at.
+    With `head="gains"` the bottleneck also draws faders: a gain g for each input and output at each of its
+    frames, with straight lines between them, so that y_c = d_c + Σ_k g_ck · x_k, d being the output as ever.
+    A fader that follows the song is then a slow curve, and not a product of two of the network's signals at
+    the full rate, which rectifiers are bad at.
     """
 
     half_band_J: Tensor
@@ -102,8 +104,9 @@ class MixWaveUNet(nn.Module):
         self.interpolation = nn.ParameterList(
             torch.zeros(widths[level + 1]) for level in reversed(range(depth)) if upsampling == "learned"
         )
-        n_last = n_outputs * (1 + n_inputs) if head == "gains" else n_outputs
-        self.output = conv(n_inputs + widths[0], n_last, output_kernel)
+        self.output = conv(n_inputs + widths[0], n_outputs, output_kernel)
+        n_faders = n_outputs * n_inputs
+        self.faders = nn.Conv1d(widths[-1], n_faders, 1, bias=bias) if head == "gains" else None
         self.register_buffer("half_band_J", half_band_taps(), persistent=False)
         self._initialise(zero_output)
 
@@ -118,8 +121,8 @@ class MixWaveUNet(nn.Module):
                     nn.init.zeros_(module.bias)
         if zero_output:
             nn.init.zeros_(self.output.weight)
-        if self.head == "gains":
-            nn.init.zeros_(self.output.weight[self.n_outputs :])
+        if self.faders is not None:
+            nn.init.zeros_(self.faders.weight)
 
     @property
     def grid(self) -> int:
@@ -194,14 +197,17 @@ class MixWaveUNet(nn.Module):
         for level, conv in enumerate(convolutions(self.down)):
             skips.append(self.after_down(convolve(features_BTF, conv), level))
             features_BTF = self._halve(skips[-1], level)
-        features_BTF = self.after_bottleneck(convolve(features_BTF, self.bottleneck))
+        features_BTF = deepest_BTF = self.after_bottleneck(convolve(features_BTF, self.bottleneck))
         for index, conv in enumerate(convolutions(self.up)):
             features_BTF = self._double(features_BTF, index)
             skip_BTF = _centre_crop(skips.pop(), features_BTF.shape[1])
             features_BTF = self.after_up(convolve(torch.cat([skip_BTF, features_BTF], dim=2), conv), index)
         stems_BTK = _centre_crop(stems_BTK, features_BTF.shape[1])
-        last_BTF = convolve(torch.cat([stems_BTK, features_BTF], dim=2), self.output)
-        return self.mix_output(last_BTF, stems_BTK).transpose(1, 2)
+        mix_BTC = convolve(torch.cat([stems_BTK, features_BTF], dim=2), self.output)
+        if self.faders is not None:
+            gains_BTG = draw_lines(self.draw_faders(deepest_BTF), self.grid, hold=self.padding == "same")
+            mix_BTC = self.add_faders(mix_BTC, _centre_crop(gains_BTG, mix_BTC.shape[1]), stems_BTK)
+        return self.activate_output(mix_BTC).transpose(1, 2)
 
     def after_down(self, features_BTF: Tensor, _level: int) -> Tensor:
         """Apply what follows a convolution on the way down: the leaky rectifier."""
@@ -221,16 +227,29 @@ class MixWaveUNet(nn.Module):
         A view, before the activation of the output: what is written there (in `torch.no_grad()`) is the
         network's.
         """
-        return self.output.weight[: self.n_outputs, : self.n_inputs, self.output_kernel // 2]
+        return self.output.weight[:, : self.n_inputs, self.output_kernel // 2]
 
-    def mix_output(self, last_BTF: Tensor, stems_BTK: Tensor) -> Tensor:
-        """Make the outputs `[B, T, C]` of what the last layer gives and, for gains, of the inputs in step."""
-        mix_BTC = last_BTF[..., : self.n_outputs]
-        if self.head == "gains":
-            gains_BTG = last_BTF[..., self.n_outputs :]
-            gains_BTCK = gains_BTG.reshape(*mix_BTC.shape, self.n_inputs)
-            mix_BTC = mix_BTC + (gains_BTCK * stems_BTK.unsqueeze(-2)).sum(dim=-1)
-        return torch.tanh(mix_BTC) if self.output_activation == "tanh" else mix_BTC
+    @property
+    def fader_start(self) -> int:
+        """Where the first output sample lies on the faders' lines, in samples from the first frame on."""
+        if self.padding == "same":
+            return 0
+        return ((_MANY - 1) * self.grid + 1 - self.joined_lengths(_MANY)[0][1]) // 2
+
+    def draw_faders(self, deepest_BTF: Tensor) -> Tensor:
+        """Return the gains `[B, T, G]` at the frames of the bottleneck; G = C·K, first those of output 0."""
+        if self.faders is None:
+            raise ValueError("this network has no faders")
+        return convolve(deepest_BTF, self.faders)
+
+    def add_faders(self, mix_BTC: Tensor, gains_BTG: Tensor, stems_BTK: Tensor) -> Tensor:
+        """Add the inputs `[B, T, K]`, each with its gain for every output, to the mix."""
+        gains_BTCK = gains_BTG.reshape(*mix_BTC.shape, self.n_inputs)
+        return mix_BTC + (gains_BTCK * stems_BTK.unsqueeze(-2)).sum(dim=-1)
+
+    def activate_output(self, mix: Tensor) -> Tensor:
+        """Apply the activation of the output, if it has one."""
+        return torch.tanh(mix) if self.output_activation == "tanh" else mix
 
     def taps_between(self, index: int) -> Tensor:
         """Return the taps `[J]`, or `[F, J]`, of the value between two frames in the `index`-th doubling."""

@@ -103,7 +103,7 @@ class ToolkitWaveUNet(nn.Module):
             features_BTF = torch.cat([skips.pop(), features_BTF.repeat_interleave(2, dim=1)], dim=2)
             features_BTF = self.after_up(convolve(features_BTF, _conv(conv)), index)
         mix_BTC = convolve(torch.cat([inputs_BTK, features_BTF], dim=2), self.output)
-        return self.mix_output(mix_BTC, inputs_BTK).transpose(1, 2)
+        return self.activate_output(mix_BTC).transpose(1, 2)
 
     def after_down(self, features_BTF: Tensor, level: int) -> Tensor:
         """Apply what follows the convolution of a level on the way down."""
@@ -117,9 +117,9 @@ class ToolkitWaveUNet(nn.Module):
         """Apply what follows the `index`-th convolution on the way up."""
         return rectify(normalise(features_BTF, self.up_norm[index]), self.up_slope[index])
 
-    def mix_output(self, last_BTF: Tensor, _inputs_BTK: Tensor) -> Tensor:
-        """Apply nothing to what the last layer gives."""
-        return last_BTF
+    def activate_output(self, mix: Tensor) -> Tensor:
+        """Apply nothing."""
+        return mix
 
     def taps_between(self, index: int) -> Tensor:
         """Return the taps `[2]` of the value between two frames: the frame before it."""
