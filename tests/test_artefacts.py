@@ -61,6 +61,7 @@ def test_silent_and_short_mixes_hold_nothing(n_samples, rng):
     assert all(math.isnan(share) for share in artefact_shares([], 0.0, with_stems=True).values())
 
 
+@pytest.mark.slow
 def test_a_mapped_file_reads_as_the_array_in_memory(tmp_path):
     song = clean_songs(0)[0]
     dirty_TC = song.mix_TC.copy()

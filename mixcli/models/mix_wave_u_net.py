@@ -28,6 +28,7 @@ Padding = Literal["valid", "same"]
 OutputActivation = Literal["linear", "tanh"]
 Head = Literal["mix", "gains"]
 
+_QUIET_ENERGY = 1e-8  # of features: what is quieter moves no fader
 _MANY = 1000  # frames: enough for lengths that are read off one piece and hold for all
 
 
@@ -237,10 +238,15 @@ class MixWaveUNet(nn.Module):
         return ((_MANY - 1) * self.grid + 1 - self.joined_lengths(_MANY)[0][1]) // 2
 
     def draw_faders(self, deepest_BTF: Tensor) -> Tensor:
-        """Return the gains `[B, T, G]` at the frames of the bottleneck; G = C·K, first those of output 0."""
+        """Return the gains `[B, T, G]` at the frames of the bottleneck; G = C·K, first those of output 0.
+
+        The features of a frame are brought to one level first: faders follow how inputs are to one another,
+        not how loud all of them are.
+        """
         if self.faders is None:
             raise ValueError("this network has no faders")
-        return convolve(deepest_BTF, self.faders)
+        energy_BT1 = deepest_BTF.square().mean(dim=2, keepdim=True)
+        return convolve(deepest_BTF * torch.rsqrt(energy_BT1 + _QUIET_ENERGY), self.faders)
 
     def add_faders(self, mix_BTC: Tensor, gains_BTG: Tensor, stems_BTK: Tensor) -> Tensor:
         """Add the inputs `[B, T, K]`, each with its gain for every output, to the mix."""
