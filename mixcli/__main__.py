@@ -12,9 +12,11 @@ def run() -> None:
     """Run the command line; never returns. Signals are heeded from before the rest is imported.
 
     numpy's products stay in one thread, unless the environment says otherwise: all are small here, and the
-    threads cost more than they give. It must be said before numpy is imported.
+    threads cost more than they give. It must be said before numpy is imported. Processes that are begun load
+    no modules from the current folder, which may be a song of somebody else.
     """
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    os.environ.setdefault("PYTHONSAFEPATH", "1")
     keep_freed_memory()
     stop = StopRequest()
     stop.install()

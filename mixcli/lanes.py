@@ -5,7 +5,6 @@ import multiprocessing
 import os
 import signal
 import sys
-import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
@@ -20,6 +19,7 @@ from typing import Any
 
 from mixcli.errors import Interrupted
 from mixcli.freed_memory import keep_freed_memory
+from mixcli.parent_watch import end_with_parent
 
 LOOK_EVERY_S = 0.2  # how often the one who waits for tasks is given a chance to do something else
 MOST_TRIES = 2  # of a task whose process dies
@@ -217,7 +217,7 @@ def _lane_main(connection: Connection, environment: dict[str, str]) -> None:
     os.environ.update(environment)
     keep_freed_memory()
     request = _StopRequest()
-    _end_with_parent()
+    end_with_parent()
     with contextlib.suppress(OSError):  # not on Linux
         Path("/proc/self/oom_score_adj").write_text(LOST_FIRST, "ascii")
 
@@ -253,15 +253,3 @@ class _StopRequest:
     def _stop(self, number: int, _frame: FrameType | None) -> None:
         self.signal_number = number
         raise Interrupted(number)
-
-
-def _end_with_parent() -> None:
-    """End at once when the process that started this one is gone, even by SIGKILL: nobody waits for it."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        threading.Thread(target=_end_after, args=(parent,), daemon=True).start()
-
-
-def _end_after(parent: BaseProcess) -> None:
-    parent.join()
-    os._exit(1)

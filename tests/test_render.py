@@ -1,6 +1,6 @@
 """The renderer against an independent computation of whole files, and against the laws of linear mixing."""
 
-import threading
+import multiprocessing
 
 import numpy as np
 import pytest
@@ -14,6 +14,7 @@ from mixcli.console.recipe import BusRecipe, Recipe, ReverbRecipe, StemRecipe
 from mixcli.console.render import ConsoleRenderer, mix_length, render_terms
 from mixcli.console.strip import pan_gains
 from mixcli.errors import SettingsError, SongError
+from mixcli.songs import cores
 from mixcli.songs.roles import BUSES
 from mixcli.songs.song import Song, Stem
 
@@ -286,32 +287,38 @@ def test_a_mix_is_as_long_as_the_longest_stem_muted_or_not(make_song, rng):
     assert mix_length(song, 44_100) == -(-round(1.25 * RATE) * 44_100 // RATE)
 
 
-@pytest.mark.parametrize("threads", [2, 3, 16])
-def test_the_number_of_threads_changes_no_bit(make_song, rng, threads):
+@pytest.mark.parametrize("processes", [2, 5])
+def test_the_number_of_processes_changes_no_bit(make_song, rng, processes, monkeypatch):
+    monkeypatch.setattr(cores, "WORTH_A_PROCESS_S", 1.0)
     song = make_song({f"{name}.wav": noise(rng, 10, 1 + name % 2) for name in range(7)})
     parts = {"side_from_mid_db": WIDTH, "reverb_send_db": -3, "high_pass_hz": 90}
     recipe = recipe_of({stem.name: parts for stem in song.stems})
-    assert np.array_equal(rendered(song, recipe, threads=threads), rendered(song, recipe, threads=1))
+    assert np.array_equal(rendered(song, recipe, processes=processes), rendered(song, recipe))
 
 
-def test_a_stem_that_cannot_be_read_ends_the_rendering_with_its_error(make_song, rng):
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_stem_that_cannot_be_read_ends_the_rendering_with_its_error(make_song, rng, processes, monkeypatch):
+    monkeypatch.setattr(cores, "WORTH_A_PROCESS_S", 1.0)
     song = make_song({f"{name}.wav": noise(rng, 10) for name in range(5)})
     broken = song.stems[3].files[0].path
     content = bytearray(broken.read_bytes())
     content[-4:] = b"\x00\x00\xc0\x7f"  # the last sample is not a number
     broken.write_bytes(content)
+    recipe = recipe_of({stem.name: {} for stem in song.stems})
     with pytest.raises(SongError, match=r"3\.wav"):
-        rendered(song, recipe_of({stem.name: {} for stem in song.stems}))
-    assert len(rendered(song, recipe_of({stem.name: {} for stem in song.stems}), repair=True)) == 80_000
+        rendered(song, recipe, processes=processes)
+    assert len(rendered(song, recipe, repair=True, processes=processes)) == 80_000
 
 
-def test_a_rendering_that_is_given_up_leaves_no_thread_behind(make_song, rng):
-    song = make_song({f"{name}.wav": noise(rng, 20) for name in range(6)})
-    before = threading.active_count()
-    blocks = iter(ConsoleRenderer(song, recipe_of({stem.name: {} for stem in song.stems}), threads=3))
+def test_a_rendering_that_is_given_up_leaves_no_process_behind(make_song, rng, monkeypatch):
+    monkeypatch.setattr(cores, "WORTH_A_PROCESS_S", 1.0)
+    song = make_song({f"{name}.wav": noise(rng, 20) for name in range(40)})  # more than what is made ahead
+    blocks = iter(ConsoleRenderer(song, recipe_of({stem.name: {} for stem in song.stems}), processes=2))
+    before = len(multiprocessing.active_children())
     next(blocks)
+    assert len(multiprocessing.active_children()) == before + 2
     blocks.close()
-    assert threading.active_count() == before
+    assert len(multiprocessing.active_children()) == before
 
 
 def test_muted_stems_and_buses_are_silent_and_have_no_terms(make_song, rng):

@@ -1,5 +1,6 @@
 """What happens around a mix: streams that close, signals, odd names, folders that cannot be read, rivals."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -76,6 +77,41 @@ def test_signals_stop_it_with_their_code_and_leave_nothing(make_song, tmp_path, 
     assert "E100" not in err
     assert not leftovers(tmp_path)
     assert not (out / "Song A.wav").exists() or (out / "Song A.mix.json").exists()
+
+
+def test_the_cursor_is_there_after_a_second_signal():
+    pty = pytest.importorskip("pty", reason="no terminals here")
+    code = (
+        "import os, signal, sys, time\n"
+        "from mixcli.cli.progress import song_progress\n"
+        "from mixcli.cli.stopping import StopRequest\n"
+        "from mixcli.errors import Interrupted\n"
+        "stop = StopRequest()\n"
+        "stop.install()\n"
+        "with song_progress(stop, quiet=0, verbose=0) as progress:\n"
+        "    progress.show('mixing', 1, 2)\n"
+        "    try:\n"
+        "        os.kill(os.getpid(), signal.SIGINT)\n"
+        "        time.sleep(9)\n"
+        "    except Interrupted:\n"
+        "        os.kill(os.getpid(), signal.SIGINT)\n"  # the clean-up takes too long for someone
+        "        time.sleep(9)\n"
+    )
+    ours, theirs = pty.openpty()
+    environment = {name: value for name, value in os.environ.items() if name != "CI"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], stderr=theirs, env={**environment, "TERM": "xterm"}, timeout=60,
+        check=False,
+    )  # fmt: skip
+    os.close(theirs)
+    shown = b""
+    with contextlib.suppress(OSError):  # the end of a terminal that nobody has open
+        while part := os.read(ours, 4096):
+            shown += part
+    os.close(ours)
+    assert done.returncode == -signal.SIGINT
+    assert b"\x1b[?25l" in shown  # the bars hid it
+    assert shown.rindex(b"\x1b[?25h") > shown.rindex(b"\x1b[?25l")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="file names are bytes on Linux alone")

@@ -293,16 +293,15 @@ def test_the_album_is_labelled_as_an_engineer_would():
     assert right >= 0.95 * total
 
 
-@pytest.mark.parametrize(("name", "role"), HABITS.items())
-def test_names_of_real_sessions_are_understood(name, role):
-    assert match_role(name).role == role
+def test_names_of_real_sessions_are_understood():
+    assert {name: match_role(name).role for name in HABITS} == HABITS
 
 
-@pytest.mark.parametrize(("row", "role", "name"), EXAMPLES)
-def test_every_word_of_the_table_means_the_role_of_its_row(row, role, name):
-    assert match_role(name).role == role
-    assert match_role(f"07_{name}.wav").role == role, "with a track number and a suffix"
-    assert match_role(name.upper()).role == role, "in capitals"
+def test_every_word_of_the_table_means_the_role_of_its_row():
+    for _row, role, name in EXAMPLES:
+        assert match_role(name).role == role, name
+        assert match_role(f"07_{name}.wav").role == role, "with a track number and a suffix"
+        assert match_role(name.upper()).role == role, "in capitals"
 
 
 def test_words_of_mixes_and_clicks_count_only_where_no_instrument_is_named():

@@ -11,6 +11,8 @@ import soundfile
 
 from mixcli.audio.loudness import LoudnessMeter
 from mixcli.errors import SongError
+from mixcli.process_streams import open_stream
+from mixcli.songs import cores
 from mixcli.songs.discovery import DiscoveryOptions, read_song
 from mixcli.songs.stem_meters import BAND_EDGES_HZ, BandMeter, HopMeter, PeakMeter
 from mixcli.songs.stem_sound import StemSound
@@ -76,10 +78,19 @@ def test_hops_are_those_of_the_recursive_filter_and_no_cut_changes_a_bit(rng, ra
     assert hops == pytest.approx(expected, rel=1e-6, abs=1e-14)
 
 
-def test_threads_change_no_bit(song, rng):
+def test_processes_change_no_bit(song, rng, monkeypatch):
+    monkeypatch.setattr(cores, "WORTH_A_PROCESS_S", 1.0)
     stems = {f"{index}.wav": noise(rng, 70_000 - 999 * index, 1 + index % 2) for index in range(40)}
     found = song(stems)
-    one, many = (survey_song(found, RATE, threads=threads) for threads in (1, 4))
+    opened = []
+
+    def spy(*arguments, apart):
+        opened.append(apart)
+        return open_stream(*arguments, apart=apart)
+
+    monkeypatch.setattr("mixcli.songs.survey.open_stream", spy)
+    one, many = (survey_song(found, RATE, processes=processes) for processes in (1, 4))
+    assert opened == [False, *[True] * 4]
     assert np.array_equal(one.gram_NN, many.gram_NN)
     for name, stem in one.stems.items():
         other = many.stems[name]
@@ -87,6 +98,30 @@ def test_threads_change_no_bit(song, rng):
         assert np.array_equal(stem.hop_peaks, other.hop_peaks)
         plain, other = (replace(one, hop_energies=None, hop_peaks=None) for one in (stem, other))
         assert plain == other
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_stems_that_fail_on_the_way_leave_the_others_as_they_are_alone(song, rng, monkeypatch, processes):
+    monkeypatch.setattr(cores, "WORTH_A_PROCESS_S", 1.0)
+    stems = {f"{index}.wav": noise(rng, 200_000 - 20_000 * index, 1 + index % 2) for index in range(8)}
+    whole = song(stems)
+    bad = {"1.wav": 150_000, "4.wav": 70_000, "5.wav": 10}  # a sample that is not a number: in which block
+    for name, at in bad.items():
+        stems[name] = stems[name].copy()
+        stems[name].reshape(len(stems[name]), -1)[at] = np.nan
+    found = song(stems)
+    with pytest.raises(SongError, match=r"1\.wav.*4\.wav.*5\.wav") as refused:
+        survey_song(found, RATE, processes=processes)
+    assert refused.value.code == "E314"
+    survey = survey_song(found, RATE, processes=processes, skip_bad=True)
+    assert set(survey.broken) == set(bad)
+    rest = replace(whole, stems=tuple(stem for stem in whole.stems if stem.name not in bad))
+    alone = survey_song(rest, RATE)
+    assert list(survey.stems) == list(alone.stems)
+    assert survey.n_samples == alone.n_samples
+    assert survey.gram_NN == pytest.approx(alone.gram_NN, abs=1e-4)
+    for name, stem in alone.stems.items():
+        assert np.array_equal(survey.stems[name].hop_energies, stem.hop_energies)
 
 
 def test_hops_hold_the_mean_square_of_a_tone(song):
@@ -223,7 +258,7 @@ def test_the_inner_products_are_those_of_the_samples(song, rng):
 
 def test_the_inner_products_of_many_stems_are_right_in_every_corner(song, rng):
     stems = {f"{index}.wav": noise(rng, 200, 2) for index in range(60)}
-    survey = survey_song(song(stems), RATE, threads=3)
+    survey = survey_song(song(stems), RATE)
     whole = np.concatenate([stems[name] for name in survey.stems], axis=1).astype(np.float64)
     assert survey.gram_NN == pytest.approx(whole.T @ whole, abs=1e-5)
 

@@ -8,6 +8,7 @@ from mixcli.audio.convolution import StreamConvolver, filtered_block
 from mixcli.audio.files import read_info
 from mixcli.console.recipe import BusRecipe, Recipe, ReverbRecipe, StemRecipe
 from mixcli.console.render import ConsoleRenderer
+from mixcli.songs import cores
 from mixcli.songs.roles import BUSES
 from mixcli.songs.song import Song, Stem
 
@@ -60,10 +61,10 @@ def test_the_mix_alone_is_the_sum_of_the_buses_and_of_the_reverb(song, pans, bus
     assert np.abs(np.concatenate(list(mixes.values())) - np.concatenate(parts)).max() < 1e-6
 
 
-@pytest.mark.parametrize("threads", [3])
-def test_the_number_of_threads_changes_no_bit_of_the_mix(song, threads):
-    recipe = recipe_of(song, (0, 0.2), {})
-    alone, several = (ConsoleRenderer(song, recipe, threads=number).mixes() for number in (1, threads))
+def test_the_number_of_processes_changes_no_bit_of_the_mix(song, monkeypatch):
+    monkeypatch.setattr(cores, "WORTH_A_PROCESS_S", 0.1)
+    recipe = recipe_of(song, (0, 0.2), SQUEEZED_KEYS)
+    alone, several = (ConsoleRenderer(song, recipe, processes=number).mixes() for number in (1, 3))
     for (_, one_TC), (_, other_TC) in zip(alone, several, strict=True):
         assert np.array_equal(one_TC, other_TC)
 

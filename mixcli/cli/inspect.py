@@ -50,10 +50,18 @@ def inspect(
     """
     from mixcli.cli.request import discovery_options
     from mixcli.mixing.inspection import inspect_song, inspection_document
+    from mixcli.songs.cores import n_threads
 
     wanted = discovery_options(options)
     with song_progress(context.obj, quiet=quiet, verbose=verbose) as progress:
-        found = inspect_song(song, wanted, quick=quick, repair=options.repair_nan, on_progress=progress.show)
+        found = inspect_song(
+            song,
+            wanted,
+            quick=quick,
+            repair=options.repair_nan,
+            processes=n_threads(),
+            on_progress=progress.show,
+        )
     show_notices(found.song.notices, quiet=quiet, verbose=verbose)
     if json:
         from mixcli.mixing.result import to_json

@@ -62,8 +62,9 @@ def mix(
     WHAT is a role, a family, a bus or a file name. Options with GLOB, WHAT, ROLE, KEY, NAME may be repeated.
     """
     from mixcli.cli.request import build_request
+    from mixcli.songs.cores import n_threads
 
-    request = build_request(song, out, options, if_exists="error")
+    request = replace(build_request(song, out, options, if_exists="error"), processes=n_threads())
     if variants is not None and options.recipe is not None:
         message = "a recipe is one mix, so there are no variants of it."
         raise UsageError(message, code="E230", hint="--variants without --recipe.")

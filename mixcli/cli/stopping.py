@@ -1,11 +1,14 @@
 """Being asked to stop: signals become an exception that unwinds the program, so that temporary files go."""
 
+import os
 import signal
+from contextlib import suppress
 from types import FrameType
 
 from mixcli.errors import Interrupted
 
 SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
+SHOW_CURSOR = b"\x1b[?25h"
 
 
 class StopRequest:
@@ -29,4 +32,8 @@ class StopRequest:
     def _stop(self, number: int, _frame: FrameType | None) -> None:
         signal.signal(number, signal.SIG_DFL)
         self.signal_number = number
+        # Progress bars hide the cursor, and after a second signal nothing is left that would show it again.
+        with suppress(OSError, ValueError):  # a terminal that is gone
+            if os.isatty(2):
+                os.write(2, SHOW_CURSOR)
         raise Interrupted(number)

@@ -14,8 +14,8 @@ from mixcli.console.widening import is_mono
 from mixcli.errors import SongError
 from mixcli.songs.song import Song, Stem
 from mixcli.songs.stem_reader import StemReader
-from mixcli.songs.stem_survey import StemSurvey
-from mixcli.songs.survey import SURVEY_BLOCK, Survey
+from mixcli.songs.stem_survey import SURVEY_BLOCK, StemSurvey
+from mixcli.songs.survey import Survey
 
 # Chosen on ten excerpts of five songs of one artist, whose plain sums are known to be the mixes.
 FEWEST_STEMS = 4

@@ -5,7 +5,7 @@ Legend: K buses in the order of BUSES, T samples, C = 2 channels.
 All work is done in blocks of 65,536 samples that start at multiples of it, counted from the song's start. So
 a sample does not depend on where rendering began: a part of a song equals the same part of the whole (within
 1e-6; everything before that can be heard in it, filters, the gains of expanders and compressors, and reverb,
-is run in first). Stems are run in several threads, which changes no sample.
+is run in first). The stems of a long song may be run in several processes, which changes no sample.
 """
 
 from collections.abc import Iterator, Sequence
@@ -25,6 +25,7 @@ from mixcli.console.strip import Block, StripBlock, memory_of
 from mixcli.console.strip_runner import StripRunner, Strips
 from mixcli.errors import SettingsError
 from mixcli.songs.song import Song, Stem
+from mixcli.songs.stem_reader import samples_at
 
 BLOCK = 65_536  # samples; fixed, because rounding may depend on it
 
@@ -47,8 +48,8 @@ class ConsoleRenderer:
     The mix is exactly as long as the longest stem of the song, muted or not, so that mixes, versions and
     exported stems of a song have one length; what is delayed beyond that and the reverb's tail are cut there.
     `start` and `n_samples` choose a part, in samples at the recipe's rate; `n_samples` then says how many
-    there are. Every stem of the song must be in the recipe. `repair` reads invalid samples as zeros. Stems
-    are run in `threads` threads (None: as many as there are cores). Raises SettingsError E411, and SongError
+    there are. Every stem of the song must be in the recipe. `repair` reads invalid samples as zeros. The
+    stems of a long song are run in up to `processes` processes. Raises SettingsError E411, and SongError
     while reading.
     """
 
@@ -60,14 +61,14 @@ class ConsoleRenderer:
         start: int = 0,
         n_samples: int | None = None,
         repair: bool = False,
-        threads: int | None = None,
+        processes: int = 1,
     ) -> None:
         self.sample_rate = recipe.sample_rate
         self.start = start
         self.n_samples = _part_length(song, recipe, start, n_samples)
         self._recipe = recipe
         self._repair = repair
-        self._threads = threads
+        self._processes = processes
         self._sounding = sounding_stems(song, recipe)
         for name in self._names():
             check_frequencies(name, recipe.stems[name], recipe.sample_rate)
@@ -119,11 +120,13 @@ class ConsoleRenderer:
             self._sounding,
             self._recipe,
             first=first,
+            n_blocks=len(starts),
+            n_samples=BLOCK,
             repair=self._repair,
-            threads=self._threads,
+            processes=self._processes,
             apart=apart,
         ) as runner:
-            yield from zip(starts, runner.blocks(len(starts), BLOCK), strict=True)
+            yield from zip(starts, runner, strict=True)
 
     def _names(self) -> list[str]:
         return [stem.name for stem in self._sounding]
@@ -152,6 +155,7 @@ def render_terms(
     start: int = 0,
     n_samples: int | None = None,
     repair: bool = False,
+    processes: int = 1,
 ) -> Iterator[tuple[int, dict[str, Block]]]:
     """Render a song as terms that sum to the console's mix, as (start, {name: term_TC}).
 
@@ -160,12 +164,15 @@ def render_terms(
     compressors each term has the gain that was found from the sum. The sum of the terms is the mix within
     float32 rounding (below -120 dBFS).
     """
-    return ConsoleRenderer(song, recipe, start=start, n_samples=n_samples, repair=repair).terms(by)
+    renderer = ConsoleRenderer(
+        song, recipe, start=start, n_samples=n_samples, repair=repair, processes=processes
+    )
+    return renderer.terms(by)
 
 
 def mix_length(song: Song, sample_rate: int) -> int:
     """Length of a song's mix in samples at a rate: its longest stem, rounded up."""
-    return max((-(-stem.n_samples * sample_rate // stem.sample_rate) for stem in song.stems), default=0)
+    return max((samples_at(stem, sample_rate) for stem in song.stems), default=0)
 
 
 def sounding_stems(song: Song, recipe: Recipe) -> list[Stem]:

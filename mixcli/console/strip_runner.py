@@ -1,32 +1,28 @@
-"""Reading the stems of a song and running their strips, several at a time and always with the same result."""
+"""Reading the stems of a song and running their strips, in one process or several, with the same result."""
 
-from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import islice
+from collections.abc import Collection, Generator, Iterator, Sequence
+from contextlib import ExitStack
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Any, Self
 
 from mixcli.console.delayed_stem import DelayedStem
 from mixcli.console.recipe import Recipe
 from mixcli.console.strip import ChannelStrip, StripBlock
 from mixcli.console.wide_sum import WideBlock
-from mixcli.songs.cores import n_threads
+from mixcli.process_streams import Arrays, open_stream
+from mixcli.songs.cores import share_out
 from mixcli.songs.song import Stem
 
-AHEAD_PER_THREAD = 8  # strips that are run while others are summed, and their sum sent through the reverb
-
-Task = TypeVar("Task")
-Done = TypeVar("Done")
 Strips = Iterator[tuple[str, StripBlock | WideBlock]]
 
 
 class StripRunner:
-    """The strips of stems, from sample `first` of the song on, in `threads` threads (None: one per core).
+    """The strips of stems, from sample `first` of the song on, in `n_blocks` blocks of `n_samples`.
 
-    A strip is run block after block and the strips of a block come in the order of the stems, so how many
-    threads there are changes no sample. Only a few blocks of strips are in memory at a time. A context
-    manager; Raises SongError.
+    A strip is run block after block and the strips of a block come in the order of the stems, so in how many
+    processes they are run (`processes` at most, and one for a short song) changes no sample. Only a few
+    blocks of strips are in memory at a time. Those in `apart` may come as WideBlocks. A context manager;
+    raises SongError.
     """
 
     def __init__(
@@ -35,36 +31,24 @@ class StripRunner:
         recipe: Recipe,
         *,
         first: int,
+        n_blocks: int,
+        n_samples: int,
         repair: bool = False,
-        threads: int | None = None,
+        processes: int = 1,
         apart: Collection[str] = (),
     ) -> None:
-        def made(stem: Stem) -> tuple[DelayedStem, ChannelStrip]:
-            part, rate = recipe.stems[stem.name], recipe.sample_rate
-            strip = ChannelStrip(
-                stem.name,
-                part,
-                recipe.buses[part.bus],
-                n_channels=stem.n_channels,
-                sample_rate=rate,
-                start=first,
-                apart=stem.name in apart,
-            )
-            return DelayedStem(stem, rate, delay_ms=part.delay_ms, start=first, repair=repair), strip
-
-        n_workers = threads or n_threads()
-        # A strip's next block must not begin before its last one is done: fewer are under way than strips.
-        self._n_ahead = min(len(stems) - 1, AHEAD_PER_THREAD * n_workers)
-        self._pool = ThreadPoolExecutor(n_workers) if n_workers > 1 and self._n_ahead > 0 else None
-        self._readers: dict[str, DelayedStem] = {}
-        self._strips: dict[str, ChannelStrip] = {}
-        try:
-            ready = map(made, stems) if self._pool is None else self._pool.map(made, stems)
-            for stem, (reader, strip) in zip(stems, ready, strict=True):
-                self._readers[stem.name], self._strips[stem.name] = reader, strip
-        except BaseException:
-            self.close()
-            raise
+        self._names = [stem.name for stem in stems]
+        self._n_blocks = n_blocks
+        shares = share_out(stems, processes, most_s=n_blocks * n_samples / recipe.sample_rate)
+        self._is_shared = len(shares) > 1
+        self._open_streams = ExitStack()
+        self._streams: dict[str, Iterator[tuple[Any, Arrays]]] = {}
+        with ExitStack() as opened:
+            for share in shares:
+                run = (run_strips, share, recipe, first, n_blocks, n_samples, repair, frozenset(apart))
+                stream = opened.enter_context(open_stream(*run, apart=self._is_shared))
+                self._streams |= dict.fromkeys((stem.name for stem in share), stream)
+            self._open_streams = opened.pop_all()
 
     def __enter__(self) -> Self:
         return self
@@ -72,36 +56,78 @@ class StripRunner:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close()
+        self._open_streams.__exit__(kind, error, trace)
 
-    def close(self) -> None:
-        """Let what is under way come to its end, then close the files; closing twice does no harm."""
-        if self._pool is not None:
-            self._pool.shutdown(cancel_futures=True)
-        for reader in self._readers.values():
-            reader.close()
+    def __iter__(self) -> Iterator[Strips]:
+        """The strips that sound in each block; those of one must be taken before the next.
 
-    def blocks(self, n_blocks: int, n_samples: int) -> Iterator[Strips]:
-        """The strips that sound in each of the next blocks; those of one must be taken before the next."""
-        names = list(self._readers)
+        What a WideBlock holds is there until the next strip is taken.
+        """
+        for _ in range(self._n_blocks):
+            yield self._strips()
 
-        def run(name: str) -> tuple[str, StripBlock | WideBlock | None]:
-            return name, self._strips[name].push(self._readers[name].read(n_samples))
+    def _strips(self) -> Strips:
+        for name in self._names:
+            block = _unpacked(*next(self._streams[name]), copied=self._is_shared)
+            if block is not None:
+                yield name, block
 
-        tasks = (name for _ in range(n_blocks) for name in names)
-        results = map(run, tasks) if self._pool is None else _in_order(self._pool, run, tasks, self._n_ahead)
+
+def run_strips(
+    stems: Sequence[Stem],
+    recipe: Recipe,
+    first: int,
+    n_blocks: int,
+    n_samples: int,
+    repair: bool,
+    apart: Collection[str],
+) -> Generator[tuple[Any, Arrays]]:
+    """Run strips side by side: block by block what each gives, in their order, packed for `_unpacked`."""
+    rate = recipe.sample_rate
+    with ExitStack() as open_files:
+        readers, strips = [], []
+        for stem in stems:
+            part = recipe.stems[stem.name]
+            reader = DelayedStem(stem, rate, delay_ms=part.delay_ms, start=first, repair=repair)
+            open_files.callback(reader.close)
+            readers.append(reader)
+            strips.append(
+                ChannelStrip(
+                    stem.name,
+                    part,
+                    recipe.buses[part.bus],
+                    n_channels=stem.n_channels,
+                    sample_rate=rate,
+                    start=first,
+                    apart=stem.name in apart,
+                )
+            )
         for _ in range(n_blocks):
-            yield ((name, block) for name, block in islice(results, len(names)) if block is not None)
+            for reader, strip in zip(readers, strips, strict=True):
+                yield _packed(strip.push(reader.read(n_samples)))
 
 
-def _in_order(
-    pool: ThreadPoolExecutor, function: Callable[[Task], Done], tasks: Iterable[Task], n_ahead: int
-) -> Iterator[Done]:
-    """Results in the order of their tasks, of which `n_ahead` are under way behind the one waited for."""
-    waiting: deque[Future[Done]] = deque()
-    for task in tasks:
-        waiting.append(pool.submit(function, task))
-        if len(waiting) > n_ahead:
-            yield waiting.popleft().result()
-    while waiting:
-        yield waiting.popleft().result()
+def _packed(block: StripBlock | WideBlock | None) -> tuple[Any, Arrays]:
+    """A block as its arrays, and what is needed to put them together again."""
+    if block is None:
+        return None, ()
+    sends = () if block.send_T is None else (block.send_T,)
+    if isinstance(block, StripBlock):
+        return (), (block.panned_TC, *sends)
+    sides = () if block.side_PF is None else (block.side_PF,)
+    return (block.mid_gains, block.side_gains, len(sides)), (block.mid_T, *sides, *sends)
+
+
+def _unpacked(what: Any, arrays: Arrays, *, copied: bool) -> StripBlock | WideBlock | None:
+    """A block again. A StripBlock may be kept, so what lies in another process's memory is copied for it."""
+    if what is None:
+        return None
+    if not what:
+        kept = [array.copy("K") for array in arrays] if copied else arrays
+        return StripBlock(kept[0], kept[1] if len(kept) > 1 else None)
+    mid_gains, side_gains, n_sides = what
+    mid_T, *others = arrays
+    sends = others[n_sides:]
+    return WideBlock(
+        mid_T, mid_gains, others[0] if n_sides else None, side_gains, sends[0] if sends else None
+    )

@@ -131,9 +131,7 @@ class SongDesk:
             self._reference = self._reference or tolerant.reference
             song = read_song(self._planned.folder, discovery)
             rate = most_common_rate(song.stems)
-            survey = survey_song(
-                song, rate, skip_bad=discovery.skip_bad, repair=self._request.repair, threads=1
-            )
+            survey = survey_song(song, rate, skip_bad=discovery.skip_bad, repair=self._request.repair)
             return apply_survey(song, survey)[0]
         except MixcliError as error:
             self._notices.append(without_stems(error, self._planned))

@@ -36,16 +36,20 @@ def inspect_song(
     *,
     quick: bool = False,
     repair: bool = False,
+    processes: int = 1,
     on_progress: Progress | None = None,
 ) -> Inspection:
-    """Read a song folder; `quick` reads the headers alone. Raises SongError where a mix would."""
+    """Read a song folder, in up to `processes` processes; `quick` reads the headers alone.
+
+    Raises SongError where a mix would.
+    """
     song = read_song(folder, options)
     if quick:
         return Inspection(folder=folder, song=song)
     on_block = measuring(song, on_progress)
     rate = most_common_rate(song.stems)
     song, survey, pairs = measure_stems(
-        song, rate, skip_bad=options.skip_bad, repair=repair, on_block=on_block
+        song, rate, skip_bad=options.skip_bad, repair=repair, processes=processes, on_block=on_block
     )
     song = replace(song, notices=song.notices + balance_notices(song, survey))
     recipe = make_recipe(song, survey, pairs=pairs)

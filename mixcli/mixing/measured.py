@@ -42,6 +42,7 @@ def measure_song(
         mix_sample_rate(song, settings),
         skip_bad=request.discovery.skip_bad,
         repair=request.repair,
+        processes=request.processes,
         on_block=measuring(song, on_progress),
     )
     notices = one_stem_left(song, request.discovery)
@@ -49,10 +50,18 @@ def measure_song(
 
 
 def measure_stems(
-    song: Song, sample_rate: int, *, skip_bad: bool, repair: bool, on_block: OnBlock | None
+    song: Song,
+    sample_rate: int,
+    *,
+    skip_bad: bool,
+    repair: bool,
+    processes: int = 1,
+    on_block: OnBlock | None = None,
 ) -> tuple[Song, Survey, PairMeasurements]:
     """The survey without what is no stem, roles from sound, and how microphones lie. Raises SongError."""
-    survey = survey_song(song, sample_rate, skip_bad=skip_bad, repair=repair, on_block=on_block)
+    survey = survey_song(
+        song, sample_rate, skip_bad=skip_bad, repair=repair, processes=processes, on_block=on_block
+    )
     song, survey = apply_survey(song, survey)
     song = roles_from_sound(song, survey)
     pairs = measure_pairs(song, survey, pair_candidates(group_sources(song.stems)))

@@ -37,6 +37,7 @@ class MixPlan:
     start_s: float = 0.0
     duration_s: float | None = None
     repair: bool = False
+    processes: int = 1
 
     @property
     def sample_rate(self) -> int:
@@ -100,6 +101,7 @@ def plan_mix(
         start_s=request.start_s,
         duration_s=request.duration_s,
         repair=request.repair,
+        processes=request.processes,
     )
 
 

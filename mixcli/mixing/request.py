@@ -51,6 +51,7 @@ class MixRequest:
     duration_s: float | None = None
     strict: bool = False
     device: str = "cpu"  # of the network; another one rounds in another way
+    processes: int = 1  # of a long song, to read its stems and run their strips; changes no sample
 
     @property
     def preset(self) -> str:

@@ -69,7 +69,14 @@ def _console_alone(plan: MixPlan, start: int, n_samples: int) -> Iterator[SoundB
 
 
 def _console(plan: MixPlan, start: int, n_samples: int) -> ConsoleRenderer:
-    return ConsoleRenderer(plan.song, plan.recipe, start=start, n_samples=n_samples, repair=plan.repair)
+    return ConsoleRenderer(
+        plan.song,
+        plan.recipe,
+        start=start,
+        n_samples=n_samples,
+        repair=plan.repair,
+        processes=plan.processes,
+    )
 
 
 def _console_mix(block: ConsoleBlock) -> Block:

@@ -68,7 +68,15 @@ def _write_terms(
     start, n_samples = excerpt(plan)
     by: Literal["bus", "stem"] = "bus" if kind == "buses" else "stem"
     names: list[str] = []
-    terms = render_terms(plan.song, plan.recipe, by=by, start=start, n_samples=n_samples, repair=plan.repair)
+    terms = render_terms(
+        plan.song,
+        plan.recipe,
+        by=by,
+        start=start,
+        n_samples=n_samples,
+        repair=plan.repair,
+        processes=plan.processes,
+    )
     names += _write_files(folder, plan, ((key, block * (gain * share)) for key, block in _flat(terms)))
     if plan.model is not None:
         names += _write_files(folder, plan, _network_terms(plan, gain))

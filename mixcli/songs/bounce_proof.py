@@ -14,7 +14,8 @@ from mixcli.audio.loudness import integrated_lufs
 from mixcli.songs.song import Song
 from mixcli.songs.stem_meters import BandMeter, HopMeter
 from mixcli.songs.stem_reader import StemReader
-from mixcli.songs.survey import SURVEY_BLOCK, Survey
+from mixcli.songs.stem_survey import SURVEY_BLOCK
+from mixcli.songs.survey import Survey
 
 UNHEARD_DB = 20.0  # how far the rest lies under the stem: in loudness, and in every band that counts
 WEAK_BAND_DB = 40.0  # bands of the stem further below its strongest do not count

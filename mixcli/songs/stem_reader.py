@@ -17,6 +17,11 @@ NATIVE_BLOCK = 16_384  # samples read from a file at a time while resampling
 Block = NDArray[np.float32]
 
 
+def samples_at(stem: Stem, sample_rate: int) -> int:
+    """The length of a stem in samples at a rate, rounded up."""
+    return -(-stem.n_samples * sample_rate // stem.sample_rate)
+
+
 class StemReader:
     """The samples of a stem at `sample_rate` from sample `start` of that rate on, [n, stem.n_channels].
 
@@ -37,7 +42,7 @@ class StemReader:
     ) -> None:
         self.stem = stem
         self.n_channels = stem.n_channels
-        self.n_samples = -(-stem.n_samples * sample_rate // stem.sample_rate)
+        self.n_samples = samples_at(stem, sample_rate)
         self._on_native = on_native
         self._same_rate = sample_rate == stem.sample_rate
         self._resampler = StreamResampler(stem.sample_rate, sample_rate, stem.n_channels)

@@ -4,18 +4,23 @@ Legend: T samples, C channels, S segments of a block, F frequency bins.
 """
 
 import math
+from collections.abc import Generator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mixcli.audio.loudness import energy_to_lufs, integrated_lufs, lufs_to_energy
+from mixcli.audio.loudness import energy_to_lufs, integrated_lufs, k_weighting_sos, lufs_to_energy
 from mixcli.audio.recursion import FilterMatrices
+from mixcli.errors import SongError
 from mixcli.songs.song import Stem
 from mixcli.songs.sound_digest import SoundDigest, about_samples
 from mixcli.songs.stem_meters import BandMeter, HopMeter, PeakMeter
+from mixcli.songs.stem_reader import StemReader, samples_at
 from mixcli.songs.stem_sound import StemSound
 
+SURVEY_BLOCK = 65_536  # samples at the rate of the mix
 SILENT_DBFS = -70.0  # a stem whose peak lies below is silent
 ACTIVE_BELOW_LU = (
     20.0  # hops further below the stem's loudness are pauses (as the range gate of EBU Tech 3342)
@@ -61,6 +66,42 @@ class StemSurvey:
     clipped_runs: int
     dc: float
     digest: str
+
+
+def survey_stems(
+    stems: Sequence[Stem], sample_rate: int, repair: bool
+) -> Generator[tuple[SongError | dict[str, StemSurvey] | None, tuple[Block, ...]]]:
+    """Measure stems side by side: block by block their samples, [C, T] at `sample_rate`; then what was found.
+
+    In every block of SURVEY_BLOCK samples each stem that has not ended comes once, in the order given, as
+    (None, samples), where silence may be left out. One that is damaged comes as (error, ()) and not again.
+    The last that comes is ({name: survey} of all others, ()).
+    """
+    k_filter = FilterMatrices(k_weighting_sos(sample_rate))
+    meters = {stem.name: StemMeter(stem, sample_rate, k_filter) for stem in stems}
+    n_samples = max((samples_at(stem, sample_rate) for stem in stems), default=0)
+    with ExitStack() as open_files:
+        readers: dict[str, StemReader] = {}
+        for start in range(0, n_samples, SURVEY_BLOCK):
+            for stem in stems:
+                n_block = min(SURVEY_BLOCK, samples_at(stem, sample_rate) - start)
+                if n_block <= 0 or stem.name not in meters:
+                    continue
+                try:
+                    if start == 0:
+                        native = meters[stem.name].push_native
+                        reader = StemReader(stem, sample_rate, repair=repair, on_native=native)
+                        readers[stem.name] = open_files.enter_context(reader)
+                    block_TC = readers[stem.name].read(n_block)
+                except SongError as error:
+                    del meters[stem.name]
+                    if stem.name in readers:
+                        readers[stem.name].close()
+                    yield error, ()
+                    continue
+                samples_CT = np.ascontiguousarray(block_TC.T)
+                yield None, (samples_CT,) if meters[stem.name].push(samples_CT.T) else ()
+    yield {name: meter.finish() for name, meter in meters.items()}, ()
 
 
 class StemMeter:

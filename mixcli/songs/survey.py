@@ -5,7 +5,6 @@ Legend: T samples, C channels of one stem, N channels of all stems one after the
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -14,18 +13,15 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from mixcli.audio.loudness import k_weighting_sos
-from mixcli.audio.recursion import FilterMatrices
 from mixcli.errors import SongError
-from mixcli.songs.cores import n_threads
+from mixcli.process_streams import open_stream
+from mixcli.songs.cores import share_out
 from mixcli.songs.gram import GramMeter
 from mixcli.songs.naming import join_errors
 from mixcli.songs.song import Song
 from mixcli.songs.sound_digest import sha256_of
-from mixcli.songs.stem_reader import StemReader
-from mixcli.songs.stem_survey import StemMeter, StemSurvey
-
-SURVEY_BLOCK = 65_536  # samples at the rate of the mix
+from mixcli.songs.stem_reader import samples_at
+from mixcli.songs.stem_survey import SURVEY_BLOCK, StemSurvey, survey_stems
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,54 +69,59 @@ def survey_song(
     on_block: Callable[[int, int], None] | None = None,
     skip_bad: bool = False,
     repair: bool = False,
-    threads: int | None = None,
+    processes: int = 1,
 ) -> Survey:
     """Measure all stems of a song in one streamed pass at `sample_rate`; memory does not grow with it.
 
-    `on_block` is told the samples done and the samples in all. Stems are read in `threads` threads (None: as
-    many as there are cores), which changes no measure. Raises SongError when stems are damaged, one for all
-    of them with the code of the first (E312 cut short, E314 non-finite samples …); with `skip_bad` they are
+    `on_block` is told the samples done and the samples in all. The stems of a long song are read in up to
+    `processes` processes, which changes no measure. Raises SongError when stems are damaged, one for all of
+    them with the code of the first (E312 cut short, E314 non-finite samples …); with `skip_bad` they are
     named in `Survey.broken` instead.
     """
-    meters: dict[str, StemMeter] = {}
-    errors: dict[str, SongError] = {}
+    lengths = {stem.name: samples_at(stem, sample_rate) for stem in song.stems}
     channels, n_channels = _lay_out(song)
-    k_filter = FilterMatrices(k_weighting_sos(sample_rate))
-    with ExitStack() as open_files:
-        readers: dict[str, StemReader] = {}
-        for stem in song.stems:
-            meter = StemMeter(stem, sample_rate, k_filter)
-            try:
-                reader = StemReader(stem, sample_rate, repair=repair, on_native=meter.push_native)
-                readers[stem.name] = open_files.enter_context(reader)
-                meters[stem.name] = meter
-            except SongError as error:
-                errors[stem.name] = error
-        n_samples = max((reader.n_samples for reader in readers.values()), default=0)
-        gram = GramMeter(n_channels, SURVEY_BLOCK)
-        pool = open_files.enter_context(ThreadPoolExecutor(threads or n_threads()))
-        done = 0
-        while done < n_samples:
-            n_block = min(SURVEY_BLOCK, n_samples - done)
-            rows = {name: gram.block_NT[channels[name]] for name in readers}
-            _read_block(pool, readers, meters, n_block, rows, errors)
-            gram.add(pool)
-            done += n_block
+    gram = GramMeter(n_channels, SURVEY_BLOCK)
+    errors: dict[str, SongError] = {}
+    measured: dict[str, StemSurvey] = {}
+    shares = share_out(song.stems, processes)
+    with ExitStack() as open_streams:
+        streams = [
+            open_streams.enter_context(
+                open_stream(survey_stems, share, sample_rate, repair, apart=len(shares) > 1)
+            )
+            for share in shares
+        ]
+        stream_of = {stem.name: streams[number] for number, share in enumerate(shares) for stem in share}
+        n_samples = max(lengths.values(), default=0)
+        for start in range(0, n_samples, SURVEY_BLOCK):
+            for name, length in lengths.items():
+                rows_CT = gram.block_NT[channels[name]]
+                n_read = 0
+                if start < length and name not in errors:
+                    error, arrays = next(stream_of[name])
+                    if error is not None:
+                        errors[name] = error
+                    for samples_CT in arrays:
+                        n_read = samples_CT.shape[1]
+                        rows_CT[:, :n_read] = samples_CT
+                rows_CT[:, n_read:] = 0.0
+            gram.add()
             if on_block is not None:
-                on_block(done, n_samples)
+                on_block(min(start + SURVEY_BLOCK, n_samples), n_samples)
+        for stream in streams:
+            measured |= next(stream)[0]
     if errors and not skip_bad:
         raise join_errors([errors[stem.name] for stem in song.stems if stem.name in errors])
-    sound = [stem.name for stem in song.stems if stem.name not in errors]
-    measured = {name: meters[name].finish() for name in sound}
+    sound = [stem.name for stem in song.stems if stem.name in measured]
     survey = Survey(
         sample_rate=sample_rate,
-        n_samples=n_samples,
+        n_samples=max((lengths[name] for name in sound), default=0),
         stems=measured | _certain_digests(song, measured, repair),
         channels=channels,
         gram_NN=gram.products_NN,
         broken=errors,
     )
-    return select_stems(survey, sound) if errors else survey
+    return select_stems(survey, sound)
 
 
 def select_stems(survey: Survey, names: list[str]) -> Survey:
@@ -157,34 +158,3 @@ def _lay_out(song: Song) -> tuple[dict[str, slice], int]:
         channels[stem.name] = slice(start, start + stem.n_channels)
         start += stem.n_channels
     return channels, start
-
-
-def _read_block(
-    pool: Executor,
-    readers: dict[str, StemReader],
-    meters: dict[str, StemMeter],
-    n_samples: int,
-    rows: dict[str, NDArray[np.float32]],
-    errors: dict[str, SongError],
-) -> None:
-    """Read and measure the next block of every stem, into its rows [C, T]; a stem that fails is closed."""
-
-    def read(name: str) -> SongError | None:
-        reader, rows_CT = readers[name], rows[name]
-        n_left = min(n_samples, reader.n_samples - reader.position)
-        if n_left > 0:  # after its end a stem has no hops
-            try:
-                block_TC = reader.read(n_left)
-            except SongError as error:
-                rows_CT[:] = 0.0
-                return error
-            rows_CT[:, :n_left] = block_TC.T
-            meters[name].push(rows_CT[:, :n_left].T)
-        rows_CT[:, max(n_left, 0) :] = 0.0
-        return None
-
-    names = list(readers)
-    for name, error in zip(names, pool.map(read, names), strict=True):
-        if error is not None:
-            errors[name] = error
-            readers.pop(name).close()

@@ -18,6 +18,7 @@ from mixcli.engine.prepare import InputReader, bus_inputs, plan_inputs
 from mixcli.mixing.measured import measure_stems
 from mixcli.models.settings import BUS_INPUTS, ModelSettings
 from mixcli.settings import RuleSettings
+from mixcli.songs.cores import n_threads
 from mixcli.songs.header_checks import most_common_rate
 from mixcli.songs.mic_pairs import PairMeasurements
 from mixcli.songs.song import Song
@@ -56,7 +57,7 @@ class HeardSong:
 def hear_song(song: Song, *, repair: bool) -> HeardSong:
     """Measure a song as mixing does. Raises SongError where a stem is broken or all are silent."""
     rate = most_common_rate(song.stems)
-    song, survey, pairs = measure_stems(song, rate, skip_bad=False, repair=repair, on_block=None)
+    song, survey, pairs = measure_stems(song, rate, skip_bad=False, repair=repair, processes=n_threads())
     return HeardSong(song=song, sample_rate=rate, survey=survey, pairs=pairs)
 
 
@@ -82,7 +83,7 @@ def _buses(heard: HeardSong, model: ModelSettings, rules: RuleSettings, repair: 
     recipe = make_recipe(heard.song, heard.measures, settings=rules, pairs=heard.pairs)
     recipe = keep_balance(recipe, heard.measures, rules.keep_balance)
     to_network = StreamResampler(recipe.sample_rate, model.sample_rate, len(BUS_INPUTS))
-    for block in ConsoleRenderer(heard.song, recipe, repair=repair):
+    for block in ConsoleRenderer(heard.song, recipe, repair=repair, processes=n_threads()):
         mix_TC = block.buses_KTC.sum(axis=0, dtype=np.float32) + block.returns_TC
         yield to_network.push(bus_inputs(block.buses_KTC, mix_TC))
     yield to_network.push(np.zeros((0, len(BUS_INPUTS)), np.float32), last=True)
