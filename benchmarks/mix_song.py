@@ -2,12 +2,12 @@
 
 Makes a song of 16 stems and one of 60 (WAV, 24 bits, 44.1 kHz) in a temporary folder: drums, basses,
 guitars, keys and voices of decaying notes with pauses, every fourth stem in stereo. The mixes are made in
-turn, each in a process of its own, with the whole default console, loudness and limiter. Printed are, for
-each song, the times real time (the song's length by the wall clock) and the CPU seconds per second of the
-song, in all and for each phase: start (imports), survey (reading, measuring, deciding), render, finish
-(loudness, limiter, file, check). Beside other work on the machine the CPU seconds say more than the wall.
+turn, by one process and by two, with the whole default console, loudness and limiter. Printed are, for
+each, the times real time (the song's length by the wall clock), in all and for each phase: start (imports),
+survey (reading, measuring, deciding), render, finish (loudness, limiter, file, check); for one process also
+the CPU seconds per second of the song, which beside other work on the machine say more than the wall.
 
-    python benchmarks/mix_song.py [--seconds 240] [--runs 3] [--stems 16 60]
+    python benchmarks/mix_song.py [--seconds 240] [--runs 3] [--stems 16 60] [--processes 1 2]
 """
 
 import argparse
@@ -49,7 +49,8 @@ def timed(stage, name):
 timed("survey", "plan_mix")
 timed("finish", "finish_mix")
 start = (time.perf_counter(), clock())
-result = case.mix_song(MixRequest(folder=Path(sys.argv[1]), out=Path(sys.argv[2]), if_exists="overwrite"))
+song, out, processes = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
+result = case.mix_song(MixRequest(folder=song, out=out, if_exists="overwrite", processes=processes))
 whole = (time.perf_counter() - start[0], clock() - start[1])
 known = [sum(taken[stage][i] for stage in ("survey", "finish")) for i in (0, 1)]
 taken["render"] = (whole[0] - known[0], whole[1] - known[1])
@@ -79,12 +80,26 @@ def write_song(folder: Path, n_stems: int, seconds: float) -> Path:
     return folder
 
 
-def timed_mix(song: Path, out: Path) -> dict[str, tuple[float, float]]:
-    """Wall and CPU seconds of each stage of one mix."""
-    command = [sys.executable, "-c", TIMED, str(song), str(out)]
+def timed_mix(song: Path, out: Path, processes: int) -> dict[str, tuple[float, float]]:
+    """Wall and CPU seconds of each stage of one mix; those of other processes are not in the latter."""
+    command = [sys.executable, "-c", TIMED, str(song), str(out), str(processes)]
     printed = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
     stages: dict[str, tuple[float, float]] = json.loads(printed)["stages"]
     return stages
+
+
+def show(n_stems: int, processes: int, length_s: float, runs: list[dict[str, tuple[float, float]]]) -> None:
+    """One song's times: the median of its runs."""
+    wall_s, cpu_s = (
+        statistics.median(sum(pair[which] for pair in run.values()) for run in runs) for which in (0, 1)
+    )
+    spent = f", {cpu_s / length_s:.3f} CPU-s per s" if processes == 1 else ""
+    what = f"{n_stems} stems of {length_s:g} s, {processes} processes"
+    print(f"{what}: {length_s / wall_s:.1f} times real time{spent}")
+    for phase in PHASES:
+        wall, cpu = (statistics.median(run[phase][which] for run in runs) for which in (0, 1))
+        spent = f"  {cpu / length_s:7.4f} CPU-s per s  {cpu / cpu_s:5.0%}" if processes == 1 else ""
+        print(f"  {phase:7} {wall:7.2f} s wall{spent}")
 
 
 def main() -> None:
@@ -92,26 +107,19 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=240.0)
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--stems", type=int, nargs="+", default=[16, 60])
+    parser.add_argument("--processes", type=int, nargs="+", default=[1, 2])
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         songs = {n: write_song(Path(folder) / f"{n}", n, options.seconds) for n in options.stems}
-        runs: dict[int, list[dict[str, tuple[float, float]]]] = {n: [] for n in songs}
+        runs: dict[tuple[int, int], list[dict[str, tuple[float, float]]]] = {
+            (n, processes): [] for n in songs for processes in options.processes
+        }
         for _ in range(options.runs):
-            for n_stems, song in songs.items():
-                runs[n_stems].append(timed_mix(song, Path(folder) / f"{n_stems}.wav"))
-    for n_stems, measured in runs.items():
-        wall_s, cpu_s = (
-            statistics.median(sum(pair[which] for pair in run.values()) for run in measured)
-            for which in (0, 1)
-        )
-        length_s = options.seconds
-        print(
-            f"{n_stems} stems of {length_s:g} s: {length_s / wall_s:.1f} times real time, "
-            f"{cpu_s / length_s:.3f} CPU-s per s, {cpu_s / wall_s:.2f} cores busy"
-        )
-        for phase in PHASES:
-            wall, cpu = (statistics.median(run[phase][which] for run in measured) for which in (0, 1))
-            print(f"  {phase:7} {wall:7.2f} s wall  {cpu / length_s:7.4f} CPU-s per s  {cpu / cpu_s:5.0%}")
+            for (n_stems, processes), measured in runs.items():
+                out = Path(folder) / f"{n_stems}.wav"
+                measured.append(timed_mix(songs[n_stems], out, processes))
+    for (n_stems, processes), measured in runs.items():
+        show(n_stems, processes, options.seconds, measured)
 
 
 if __name__ == "__main__":

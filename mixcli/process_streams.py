@@ -56,7 +56,7 @@ class ProcessStream:
     """
 
     def __init__(self, make: Callable[..., Iterable[Item]], *arguments: Any) -> None:
-        context = _context()
+        context = _context(make.__module__)
         ring = _new_ring(context)
         self._memory = _bytes_of(ring)
         self._connection, theirs = context.Pipe()
@@ -251,10 +251,12 @@ def _interrupts_held() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _context() -> Any:
+def _context(module: str) -> Any:
     """How processes are begun: as copies of one that has loaded the libraries, where that is safe."""
     if sys.platform == "linux":
         context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(LOADED_FIRST)
+        context.set_forkserver_preload(
+            [*LOADED_FIRST, module]
+        )  # what is asked after the first process is begun is not heard
         return context
     return multiprocessing.get_context("spawn")

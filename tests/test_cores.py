@@ -1,5 +1,4 @@
 import os
-from types import SimpleNamespace
 
 import pytest
 
@@ -24,34 +23,27 @@ def test_a_process_of_a_batch_works_in_one_thread():
     assert results == [1]
 
 
-def stems_of(*lengths_s, n_channels=1):
-    return [
-        SimpleNamespace(name=f"{number}.wav", duration_s=length_s, n_channels=n_channels)
-        for number, length_s in enumerate(lengths_s)
-    ]
+def work_of(*lengths_s):
+    return {f"{number}.wav": length_s for number, length_s in enumerate(lengths_s)}
 
 
-def work_of(share):
-    return sum(stem.duration_s * stem.n_channels for stem in share)
-
-
-def test_long_songs_are_shared_out_evenly_and_every_stem_once_in_its_order():
-    stems = stems_of(240, 240, 30, 240, 120, 120, 240, 200, 10, 1)
+def test_much_work_is_shared_out_evenly_and_every_name_once_in_its_order():
+    work_s = work_of(240, 240, 30, 240, 120, 120, 240, 200, 10, 1)
     for processes in (2, 3, 4):
-        shares = share_out(stems, processes)
+        shares = share_out(work_s, processes)
         assert len(shares) == processes
-        assert sorted((stem for share in shares for stem in share), key=stems.index) == stems
-        assert all(share == sorted(share, key=stems.index) for share in shares)
+        assert sorted(name for share in shares for name in share) == sorted(work_s)
+        assert all(share == sorted(share, key=list(work_s).index) for share in shares)
         # The longest first, each to the one with least: at most 4/3 of the best (Graham 1969).
-        assert max(map(work_of, shares)) <= 4 / 3 * max(240, work_of(stems) / processes)
+        longest_s = max(sum(work_s[name] for name in share) for share in shares)
+        assert longest_s <= 4 / 3 * max(240, sum(work_s.values()) / processes)
 
 
-def test_short_songs_and_single_stems_and_one_process_are_one_share():
-    short = stems_of(*[WORTH_A_PROCESS_S / 20] * 16)
-    assert share_out(short, 8) == [short]
-    assert len(share_out(stems_of(*[WORTH_A_PROCESS_S / 20] * 16, n_channels=2), 8)) == 2
-    assert share_out(stems_of(10_000), 8) == [stems_of(10_000)]
-    assert len(share_out(stems_of(*[300] * 30), 1)) == 1
-    assert len(share_out(stems_of(*[300] * 60), 64)) == MOST_PROCESSES
-    assert share_out([], 4) == [[]]
-    assert len(share_out(stems_of(*[1000] * 16), 4, most_s=10)) == 1  # ten seconds of a long song
+def test_little_work_and_a_single_name_and_one_process_are_one_share():
+    short = work_of(*[WORTH_A_PROCESS_S / 20] * 16)
+    assert share_out(short, 8) == [list(short)]
+    assert len(share_out(work_of(*[WORTH_A_PROCESS_S / 10] * 16), 8)) == 2
+    assert share_out(work_of(10_000), 8) == [["0.wav"]]
+    assert len(share_out(work_of(*[300] * 30), 1)) == 1
+    assert len(share_out(work_of(*[300] * 60), 64)) == MOST_PROCESSES
+    assert share_out({}, 4) == [[]]

@@ -5,9 +5,10 @@ import pytest
 import soundfile
 
 from mixcli.audio.files import read_info
-from mixcli.songs import mic_pairs
-from mixcli.songs.cross_spectra import Signal, SpectraRequest, gather_spectra, segment_length
+from mixcli.songs import cores, mic_pairs
+from mixcli.songs.cross_spectra import SpectraRequest, gather_spectra, segment_length
 from mixcli.songs.mic_pairs import PairCandidate, PairMeasurement, measure_pairs
+from mixcli.songs.segment_spectra import Signal
 from mixcli.songs.song import Song, Stem
 from mixcli.songs.survey import survey_song
 
@@ -173,3 +174,35 @@ def test_the_averaged_spectra_are_those_of_a_plain_computation(tmp_path, rng):
     assert spectrum.n_segments == 3
     assert spectrum.frequencies_hz == pytest.approx(bins[band])
     assert spectrum.cross_F == pytest.approx(cross, abs=1e-6)
+
+
+def test_processes_change_no_bit_of_the_spectra(tmp_path, rng, monkeypatch):
+    monkeypatch.setattr(cores, "WORTH_A_PROCESS_S", 1.0)
+    stems = []
+    for number in range(5):
+        name = f"{number}.wav"
+        soundfile.write(tmp_path / name, 0.1 * rng.standard_normal((8 * RATE, 1 + number % 2)), RATE)
+        stems.append(Stem(name=name, files=(read_info(tmp_path / name),), role="other", role_from="name"))
+    song = Song(name="song", folder=tmp_path, stems=tuple(stems))
+    pairs = [
+        ("0.wav", "3.wav"),
+        ("3.wav", "1.wav"),
+        ("4.wav", "0.wav"),
+        ("1.wav", "4.wav"),
+        ("2.wav", "4.wav"),
+    ]
+    requests = [
+        SpectraRequest(
+            Signal(first),
+            Signal(second, 0 if number % 2 else None),
+            (100.0, 2000.0 + 1000 * (number % 2)),
+            frozenset(rng.integers(0, 80, 30).tolist()),
+        )
+        for number, (first, second) in enumerate(pairs)
+    ]
+    one, many = (gather_spectra(song, RATE, requests, processes=processes) for processes in (1, 3))
+    for alone, shared in zip(one, many, strict=True):
+        assert alone.n_segments == shared.n_segments > 10
+        assert np.array_equal(alone.cross_F, shared.cross_F)
+        assert np.array_equal(alone.first_power_F, shared.first_power_F)
+        assert np.array_equal(alone.second_power_F, shared.second_power_F)

@@ -15,8 +15,8 @@ from mixcli.console.microphones import (
     overhead_signals,
 )
 from mixcli.console.sources import Source
-from mixcli.songs.cross_spectra import Signal
 from mixcli.songs.mic_pairs import PairMeasurement, PairMeasurements
+from mixcli.songs.segment_spectra import Signal
 
 # Chosen on three kits, 14 snares and 17 cabinets: below these the sign was not always the likely one.
 CLEAR_PEAK = 0.25  # of the common sound, in step at one lag

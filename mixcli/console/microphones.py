@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from mixcli.console.sources import Source, is_wet, microphone_of
-from mixcli.songs.cross_spectra import Signal
 from mixcli.songs.mic_pairs import PairCandidate
+from mixcli.songs.segment_spectra import Signal
 from mixcli.songs.song import Stem
 
 # What these hear comes late, and is meant to.

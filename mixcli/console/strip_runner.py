@@ -39,15 +39,18 @@ class StripRunner:
     ) -> None:
         self._names = [stem.name for stem in stems]
         self._n_blocks = n_blocks
-        shares = share_out(stems, processes, most_s=n_blocks * n_samples / recipe.sample_rate)
+        most_s = n_blocks * n_samples / recipe.sample_rate
+        work_s = {stem.name: min(stem.duration_s, most_s) * stem.n_channels for stem in stems}
+        shares = share_out(work_s, processes)
         self._is_shared = len(shares) > 1
         self._open_streams = ExitStack()
         self._streams: dict[str, Iterator[tuple[Any, Arrays]]] = {}
         with ExitStack() as opened:
-            for share in shares:
+            for names in shares:
+                share = [stem for stem in stems if stem.name in names]
                 run = (run_strips, share, recipe, first, n_blocks, n_samples, repair, frozenset(apart))
                 stream = opened.enter_context(open_stream(*run, apart=self._is_shared))
-                self._streams |= dict.fromkeys((stem.name for stem in share), stream)
+                self._streams |= dict.fromkeys(names, stream)
             self._open_streams = opened.pop_all()
 
     def __enter__(self) -> Self:

@@ -62,9 +62,10 @@ def measure_stems(
     survey = survey_song(
         song, sample_rate, skip_bad=skip_bad, repair=repair, processes=processes, on_block=on_block
     )
-    song, survey = apply_survey(song, survey)
+    song, survey = apply_survey(song, survey, processes=processes)
     song = roles_from_sound(song, survey)
-    pairs = measure_pairs(song, survey, pair_candidates(group_sources(song.stems)))
+    candidates = pair_candidates(group_sources(song.stems))
+    pairs = measure_pairs(song, survey, candidates, processes=processes)
     return song, survey, pairs
 
 

@@ -1,10 +1,7 @@
 """How many threads and processes a song's stems are worked on in."""
 
-import math
 import os
-from collections.abc import Sequence
-
-from mixcli.songs.song import Stem
+from collections.abc import Mapping
 
 WORTH_A_PROCESS_S = 300.0  # seconds of sound of all channels: less is done before a second process has begun
 MOST_PROCESSES = 6  # what is made of the stems together keeps no more than these at work
@@ -22,14 +19,13 @@ def n_threads() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def share_out(stems: Sequence[Stem], processes: int, *, most_s: float = math.inf) -> list[list[Stem]]:
-    """The stems in shares of about the same work, in their order, for so many processes at most.
+def share_out(work_s: Mapping[str, float], processes: int) -> list[list[str]]:
+    """Names in shares of about the same work, in their order, for so many processes at most.
 
-    `most_s` is how much of each is wanted. Short songs, and single stems, are one share.
+    Work is in seconds of sound of one channel. Where there is little of it all is one share.
     """
-    work = {stem.name: min(stem.duration_s, most_s) * stem.n_channels for stem in stems}
-    n_shares = min(processes, len(stems), MOST_PROCESSES, 1 + int(sum(work.values()) / WORTH_A_PROCESS_S))
-    names: list[set[str]] = [set() for _ in range(max(n_shares, 1))]
-    for stem in sorted(stems, key=lambda stem: -work[stem.name]):
-        min(names, key=lambda share: sum(work[name] for name in share)).add(stem.name)
-    return [[stem for stem in stems if stem.name in share] for share in names]
+    n_shares = min(processes, len(work_s), MOST_PROCESSES, 1 + int(sum(work_s.values()) / WORTH_A_PROCESS_S))
+    shares: list[set[str]] = [set() for _ in range(max(n_shares, 1))]
+    for name in sorted(work_s, key=lambda name: -work_s[name]):
+        min(shares, key=lambda share: sum(work_s[name] for name in share)).add(name)
+    return [[name for name in work_s if name in share] for share in shares]

@@ -46,21 +46,21 @@ class _Judged:
         return _Judged(song, survey)
 
 
-def apply_survey(song: Song, survey: Survey) -> tuple[Song, Survey]:
+def apply_survey(song: Song, survey: Survey, *, processes: int = 1) -> tuple[Song, Survey]:
     """Take out of song and survey what the content shows to be no stem, and note what is odd about the rest.
 
     Silent stems and second copies go. A stem that is a sum of at least two others with gains of zero or more
     (what is left lies under -20 dB, also as it is heard: a suspect and its parts are read once more) is a
     bounce of them, or, if they span three families, an existing mix; it goes as well. Two near-identical
-    stems are microphones of one thing and stay. What else is wrong is only said. Raises SongError E332 if all
-    stems are silent.
+    stems are microphones of one thing and stay. What else is wrong is only said, after a look in up to
+    `processes` processes. Raises SongError E332 if all stems are silent.
     """
     judged = _drop_broken(_Judged(song, survey))
     judged = _drop_silent(judged)
     judged = _drop_copies(judged)
     judged = _drop_bounces(judged)
     judged = judged.without((), [*_unproved_bounces(judged.song), *_oddities(judged)])
-    judged = judged.without((), find_session_faults(judged.song, judged.survey))
+    judged = judged.without((), find_session_faults(judged.song, judged.survey, processes=processes))
     return judged.song, judged.survey
 
 

@@ -14,12 +14,12 @@ from mixcli.audio.loudness import hop_length, lufs_to_energy
 from mixcli.songs.cross_spectra import (
     SEGMENT_S,
     CrossSpectrum,
-    Signal,
     SpectraRequest,
     gather_spectra,
     segment_length,
 )
 from mixcli.songs.delay_estimate import Lag, agreement, common_phase, estimate_delay
+from mixcli.songs.segment_spectra import Signal
 from mixcli.songs.song import Song
 from mixcli.songs.survey import Survey
 
@@ -89,11 +89,14 @@ class PairMeasurements:
         return self.pairs.get((first, second), PairMeasurement())
 
 
-def measure_pairs(song: Song, survey: Survey, candidates: Sequence[PairCandidate]) -> PairMeasurements:
+def measure_pairs(
+    song: Song, survey: Survey, candidates: Sequence[PairCandidate], *, processes: int = 1
+) -> PairMeasurements:
     """Measure the candidates in one more pass over their stems, in at most a minute of what sounds of each.
 
     Averaged over the song, so that memory does not grow with it. A pair that never sounds together is left
-    out. Raises SongError where a file has changed since the survey.
+    out. Much is read in up to `processes` processes. Raises SongError where a file has changed since the
+    survey.
     """
     rate = survey.sample_rate
     requests = [
@@ -106,7 +109,8 @@ def measure_pairs(song: Song, survey: Survey, candidates: Sequence[PairCandidate
         for candidate in candidates
     ]
     measured = {}
-    for candidate, spectrum in zip(candidates, gather_spectra(song, rate, requests), strict=True):
+    spectra = gather_spectra(song, rate, requests, processes=processes)
+    for candidate, spectrum in zip(candidates, spectra, strict=True):
         if spectrum.n_segments < FEWEST_SEGMENTS:
             continue
         lags = candidate.lowest_ms * rate / 1000, candidate.highest_ms * rate / 1000

@@ -31,17 +31,18 @@ EMPTY_DB = 45.0  # of a fall that no sound has, and no filter but a converter's
 LOWER_RATES = ((22_050, 10_079.4, 12_699.2), (32_000, 12_699.2, 20_158.7))
 
 
-def find_session_faults(song: Song, survey: Survey) -> list[Notice]:
+def find_session_faults(song: Song, survey: Survey, *, processes: int = 1) -> list[Notice]:
     """What is wrong or odd about the stems as recordings, one notice for each thing.
 
     Most is known from the survey and the headers. Pauses that are not silent, and stems that sound alike or
-    follow one another, are read once more. Raises SongError where a file has changed since the survey.
+    follow one another, are read once more, in up to `processes` processes. Raises SongError where a file has
+    changed since the survey.
     """
     return [
         *_channel_faults(song, survey),
         *_rate_faults(song.stems),
-        *_copy_faults(song, survey),
-        *_bleed_faults(song, survey),
+        *_copy_faults(song, survey, processes),
+        *_bleed_faults(song, survey, processes),
         *_pause_faults(song, survey),
         *_resampled(song, survey),
     ]
@@ -120,10 +121,10 @@ def _usual_length(stems: list[Stem]) -> float | None:
     return None
 
 
-def _copy_faults(song: Song, survey: Survey) -> list[Notice]:
+def _copy_faults(song: Song, survey: Survey, processes: int) -> list[Notice]:
     """W348 for stems that are others again, moved, turned over or at another level."""
     notices = []
-    for copy in find_moved_copies(song, survey):
+    for copy in find_moved_copies(song, survey, processes=processes):
         how = f"{copy.delay_ms:.2f} ms later" if copy.delay_ms >= 0.01 else "at another level"
         turned = ", upside down" if copy.inverted else ""
         message = (
@@ -134,7 +135,7 @@ def _copy_faults(song: Song, survey: Survey) -> list[Notice]:
     return notices
 
 
-def _bleed_faults(song: Song, survey: Survey) -> list[Notice]:
+def _bleed_faults(song: Song, survey: Survey, processes: int) -> list[Notice]:
     """W346 for stems whose pauses are full of another one."""
     return [
         Notice(
@@ -143,7 +144,7 @@ def _bleed_faults(song: Song, survey: Survey) -> list[Notice]:
             f"{bleed.below_lu:.0f} dB below its own sound; an expander or cutting the pauses helps.",
             bleed.name,
         )
-        for bleed in find_bleed(song, survey)
+        for bleed in find_bleed(song, survey, processes=processes)
     ]
 
 

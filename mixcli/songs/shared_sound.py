@@ -10,16 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixcli.audio.loudness import lufs_to_energy
-from mixcli.songs.cross_spectra import (
-    SEGMENT_S,
-    CrossSpectrum,
-    Signal,
-    SpectraRequest,
-    gather_spectra,
-)
+from mixcli.songs.cross_spectra import SEGMENT_S, CrossSpectrum, SpectraRequest, gather_spectra
 from mixcli.songs.delay_estimate import common_phase, estimate_delay
 from mixcli.songs.mic_pairs import loud_segments
 from mixcli.songs.roles import family_of
+from mixcli.songs.segment_spectra import Signal
 from mixcli.songs.song import Song, Stem
 from mixcli.songs.survey import Survey
 
@@ -64,10 +59,10 @@ class Bleed:
     below_lu: float
 
 
-def find_moved_copies(song: Song, survey: Survey) -> list[Copy]:
+def find_moved_copies(song: Song, survey: Survey, *, processes: int = 1) -> list[Copy]:
     """Pairs of stems with one sound at two times up to 0.1 s apart, at any level, the later one named first.
 
-    Only stems whose levels rise and fall alike are read again.
+    Only stems whose levels rise and fall alike are read again, in up to `processes` processes.
     """
     names = [stem.name for stem in song.stems if np.isfinite(survey.stems[stem.name].loudness_lufs)]
     rate = survey.sample_rate
@@ -75,11 +70,10 @@ def find_moved_copies(song: Song, survey: Survey) -> list[Copy]:
         SpectraRequest(Signal(first), Signal(second), BAND_HZ, _loud_in_both(survey, first, second))
         for first, second in _alike(survey, names)
     ]
-    requests = _worth_it(song, rate, requests, COPY_LOOKS, LOOK_SHARE * COPY_COHERENCE, COPY_S)
+    requests = _worth_it(song, rate, requests, COPY_LOOKS, LOOK_SHARE * COPY_COHERENCE, COPY_S, processes)
     found = []
-    for request, spectrum in zip(
-        requests, gather_spectra(song, rate, requests, segment_s=COPY_S), strict=True
-    ):
+    spectra = gather_spectra(song, rate, requests, segment_s=COPY_S, processes=processes)
+    for request, spectrum in zip(requests, spectra, strict=True):
         if spectrum.n_segments < 2:
             continue
         estimate = estimate_delay(spectrum, -COPY_LAG_S * rate, COPY_LAG_S * rate)
@@ -93,10 +87,11 @@ def find_moved_copies(song: Song, survey: Survey) -> list[Copy]:
     return found
 
 
-def find_bleed(song: Song, survey: Survey) -> list[Bleed]:
+def find_bleed(song: Song, survey: Survey, *, processes: int = 1) -> list[Bleed]:
     """Stems whose pauses are filled by a stem of another family, loud enough to matter; the loudest each.
 
-    Only those are read again whose level in the pauses follows that of another stem.
+    Only those are read again whose level in the pauses follows that of another stem, in up to `processes`
+    processes.
     """
     stems = [stem for stem in song.stems if np.isfinite(survey.stems[stem.name].loudness_lufs)]
     levels = {stem.name: _levels(survey, stem.name) for stem in stems}
@@ -106,9 +101,12 @@ def find_bleed(song: Song, survey: Survey) -> list[Bleed]:
         SpectraRequest(Signal(each.source), Signal(each.name), BAND_HZ, _filled_pauses(survey, each))
         for each in suspects.values()
     ]
-    requests = _worth_it(song, rate, requests, BLEED_LOOKS, LOOK_SHARE * BLEED_COHERENCE, SEGMENT_S)
+    requests = _worth_it(
+        song, rate, requests, BLEED_LOOKS, LOOK_SHARE * BLEED_COHERENCE, SEGMENT_S, processes
+    )
     proved: dict[str, tuple[float, Bleed]] = {}
-    for request, spectrum in zip(requests, gather_spectra(song, rate, requests), strict=True):
+    spectra = gather_spectra(song, rate, requests, processes=processes)
+    for request, spectrum in zip(requests, spectra, strict=True):
         suspect = suspects[request.first.name, request.second.name]
         if spectrum.n_segments < FEWEST_SEGMENTS:
             continue
@@ -127,6 +125,7 @@ def _worth_it(
     n_looks: int,
     coherence: float,
     segment_s: float,
+    processes: int,
 ) -> list[SpectraRequest]:
     """The requests that a look at so many of their segments does not settle already, in the same order."""
     looks = [
@@ -134,7 +133,7 @@ def _worth_it(
         for request in requests
         if len(request.segments) >= 2 * n_looks
     ]
-    spectra = gather_spectra(song, sample_rate, looks, segment_s=segment_s)
+    spectra = gather_spectra(song, sample_rate, looks, segment_s=segment_s, processes=processes)
     settled = {
         (look.first, look.second)
         for look, spectrum in zip(looks, spectra, strict=True)

@@ -4,7 +4,7 @@ Legend: T samples, C channels of one stem, N channels of all stems one after the
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixcli.errors import SongError
-from mixcli.process_streams import open_stream
+from mixcli.process_streams import Item, open_stream
 from mixcli.songs.cores import share_out
 from mixcli.songs.gram import GramMeter
 from mixcli.songs.naming import join_errors
@@ -83,15 +83,15 @@ def survey_song(
     gram = GramMeter(n_channels, SURVEY_BLOCK)
     errors: dict[str, SongError] = {}
     measured: dict[str, StemSurvey] = {}
-    shares = share_out(song.stems, processes)
+    shares = share_out({stem.name: stem.duration_s * stem.n_channels for stem in song.stems}, processes)
     with ExitStack() as open_streams:
-        streams = [
-            open_streams.enter_context(
-                open_stream(survey_stems, share, sample_rate, repair, apart=len(shares) > 1)
-            )
-            for share in shares
-        ]
-        stream_of = {stem.name: streams[number] for number, share in enumerate(shares) for stem in share}
+        streams: list[Iterator[Item]] = []
+        stream_of: dict[str, Iterator[Item]] = {}
+        for names in shares:
+            stems = [stem for stem in song.stems if stem.name in names]
+            opened = open_stream(survey_stems, stems, sample_rate, repair, apart=len(shares) > 1)
+            streams.append(open_streams.enter_context(opened))
+            stream_of |= dict.fromkeys(names, streams[-1])
         n_samples = max(lengths.values(), default=0)
         for start in range(0, n_samples, SURVEY_BLOCK):
             for name, length in lengths.items():
