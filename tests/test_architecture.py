@@ -4,6 +4,7 @@ import ast
 import re
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,7 @@ def room_of(module: str) -> str:
     return module.split(".")[1] if "." in module else module
 
 
+@cache
 def imports_of(path: Path) -> list[tuple[str, bool]]:
     """Every module a file imports, and whether the import is at the top of the file."""
     tree = ast.parse(path.read_text("utf-8"))

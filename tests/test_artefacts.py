@@ -72,18 +72,18 @@ def test_a_mapped_file_reads_as_the_array_in_memory(tmp_path):
     assert find_artefacts(mapped_TC, RATE, song.stems) == find_artefacts(dirty_TC, RATE, song.stems)
 
 
-@pytest.mark.parametrize("gain_db", [-20, pytest.param(20, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("gain_db", [-20, 20])
 def test_a_gain_on_the_mix_changes_nothing(gain_db, rng):
     song = clean_songs(0)[0]
     dirty_TC = song.mix_TC.copy()
     dirty_TC[200_000] += 0.8
     dirty_TC[6 * RATE : 7 * RATE] = np.clip(dirty_TC[6 * RATE : 7 * RATE], -0.1, 0.1)
     dirty_TC[9 * RATE : 10 * RATE] += 0.02
-    for stems in (None, song.stems):
-        found = kinds(find_artefacts(dirty_TC, RATE, stems))
-        assert {("click", 4), ("clipping", 6), ("dc", 9)} <= set(found)
-        louder_TC = (dirty_TC * 10 ** (gain_db / 20)).astype(np.float32)
-        assert kinds(find_artefacts(louder_TC, RATE, stems)) == found
+    louder_TC = (dirty_TC * 10 ** (gain_db / 20)).astype(np.float32)
+    found = kinds(find_artefacts(dirty_TC, RATE, song.stems))
+    assert {("click", 4), ("clipping", 6), ("dc", 9)} <= set(found)
+    assert kinds(find_artefacts(louder_TC, RATE, song.stems)) == found
 
 
 def test_stems_may_be_shorter_than_the_mix():

@@ -142,6 +142,7 @@ def test_a_system_without_a_score_leaves_the_others_numbers_and_only_one_player_
     wait_for_tone(page, 0)
 
 
+@pytest.mark.slow
 def test_a_loop_keeps_to_its_stretch(page):
     play(page)
     page.press(" ")

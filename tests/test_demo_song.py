@@ -84,6 +84,7 @@ def delay_of(later, earlier, at_most):
     return int(np.argmax(np.abs(correlation[:at_most])))
 
 
+@pytest.mark.slow
 def test_there_are_seventeen_24_bit_files_of_26_s(demo):
     files = {path.name: soundfile.info(path) for path in demo.iterdir()}
     assert len(files) == 17
@@ -104,12 +105,14 @@ def test_neither_torch_nor_scipy_is_needed(report):
     assert not {"torch", "scipy"} & set(report["modules"])
 
 
+@pytest.mark.slow
 def test_peaks_are_those_of_a_raw_session_and_nothing_clips(stems_TC):
     peaks_dbfs = {name: 20 * np.log10(np.max(np.abs(stem_TC))) for name, stem_TC in stems_TC.items()}
     assert all(-20 < peak_dbfs < -3 for peak_dbfs in peaks_dbfs.values()), peaks_dbfs
     assert peaks_dbfs["EGtr Rhy.wav"] > peaks_dbfs["LdVox.wav"] + 10  # guitars hot, voices careful
 
 
+@pytest.mark.slow
 def test_no_stem_has_an_offset(stems_TC):
     for name, stem_TC in stems_TC.items():
         assert np.all(np.abs(stem_TC.mean(axis=0)) < 1e-4), name  # −80 dBFS
@@ -119,6 +122,7 @@ def test_no_stem_has_an_offset(stems_TC):
     ("beat", "beats", "pitch"),
     [(8.0, 1.4, 38), (12.0, 1.4, 35), (16.0, 1.4, 31), (40.0, 4.0, 38)],
 )
+@pytest.mark.slow
 def test_bass_notes_are_in_tune_within_5_cents(stems_TC, beat, beats, pitch):
     meant_hz = 440 * 2 ** ((pitch - 69) / 12)
     note = piece_of(stems_TC["Bass DI.wav"], beat + 0.05, beats - 0.15)
@@ -126,6 +130,7 @@ def test_bass_notes_are_in_tune_within_5_cents(stems_TC, beat, beats, pitch):
 
 
 @pytest.mark.parametrize(("beat", "beats", "pitch"), [(10.0, 1.4, 66), (24.0, 1.5, 71), (41.0, 2.4, 62)])
+@pytest.mark.slow
 def test_long_sung_notes_are_centred_within_15_cents(stems_TC, beat, beats, pitch):
     meant_hz = 440 * 2 ** ((pitch - 69) / 12)
     note = piece_of(stems_TC["LdVox.wav"], beat + 0.3, beats - 0.5)
@@ -152,6 +157,7 @@ def test_a_string_fades_as_fast_as_it_says():
     assert 20 * np.log10(late / early) == pytest.approx(-30.0, abs=0.5)  # 60 dB in 2 s
 
 
+@pytest.mark.slow
 def test_kick_strokes_lie_on_the_swung_grid(stems_TC):
     kick = np.abs(stems_TC["01_KickIn.wav"][:, 0])
     offbeat = 0.035  # of a beat: how late every second sixteenth is
@@ -164,6 +170,7 @@ def test_kick_strokes_lie_on_the_swung_grid(stems_TC):
             assert -3.0 <= 1000 * onset / RATE <= 5.5, (bar, beat)
 
 
+@pytest.mark.slow
 def test_overheads_hear_the_snare_3_to_5_ms_after_its_own_microphone(stems_TC):
     snare = piece_of(stems_TC["02_SnrTop.wav"], 8.9, 0.8)
     for name, side in (("OH.L.wav", -0.80), ("OH.R.wav", 0.80)):
@@ -175,6 +182,7 @@ def test_overheads_hear_the_snare_3_to_5_ms_after_its_own_microphone(stems_TC):
         assert 3 < delay_ms < 5
 
 
+@pytest.mark.slow
 def test_the_snare_bottom_has_the_opposite_polarity(stems_TC):
     top, bottom = (piece_of(stems_TC[name], 8.9, 0.8) for name in ("02_SnrTop.wav", "03_SnrBtm.wav"))
     spectrum = np.fft.rfft(top) * np.conj(np.fft.rfft(bottom))
@@ -199,6 +207,7 @@ def test_every_close_microphone_hears_the_other_pieces_18_to_45_db_down(name, ow
         assert -45 < 20 * np.log10(abs(gain / own_gain)) < -18, other
 
 
+@pytest.mark.slow
 def test_every_instrument_has_its_energy_where_it_belongs(stems_TC):
     def share_db(name, low_hz, high_hz):
         sound = stems_TC[name][:, 0]
@@ -215,6 +224,7 @@ def test_every_instrument_has_its_energy_where_it_belongs(stems_TC):
 
 
 @pytest.mark.parametrize("name", ["Bass DI.wav", "Rhodes.wav", "EGtr Rhy.wav", "Audio 12.wav"])
+@pytest.mark.slow
 def test_notes_begin_and_end_without_clicks(stems_TC, name):
     sound = stems_TC[name][:, 0]
     spectrum = np.fft.rfft(sound)
@@ -222,11 +232,13 @@ def test_notes_begin_and_end_without_clicks(stems_TC, name):
     assert 20 * np.log10(np.max(np.abs(np.fft.irfft(spectrum))) / np.max(np.abs(sound))) < -50
 
 
+@pytest.mark.slow
 def test_the_first_quarter_second_is_only_hiss(stems_TC):
     for name, stem_TC in stems_TC.items():
         assert np.max(np.abs(stem_TC[: round(0.04 * RATE)])) < 10 ** (-60 / 20), name
 
 
+@pytest.mark.slow
 def test_names_give_every_stem_a_role_but_the_awkward_one(demo):
     song = read_song(demo, DiscoveryOptions())
     assert {stem.name: stem.role for stem in song.stems} == {
@@ -250,6 +262,7 @@ def test_names_give_every_stem_a_role_but_the_awkward_one(demo):
     assert not song.excluded
 
 
+@pytest.mark.slow
 def test_writing_again_keeps_the_files(demo):
     times = {path: path.stat().st_mtime_ns for path in demo.iterdir()}
     assert demo_song_is_there(demo)

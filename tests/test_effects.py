@@ -147,7 +147,16 @@ def test_both_channels_get_one_gain(song_of, rng):
     assert mix_TC[:, 1] == pytest.approx(quiet_T * gain_T, abs=1e-6)
 
 
-@pytest.mark.parametrize("effects", [{"expander": EXPANDER}, {"compressor": COMPRESSOR}, ALL])
+@pytest.mark.parametrize(
+    "effects",
+    [
+        *(
+            pytest.param(one, marks=pytest.mark.slow)
+            for one in ({"expander": EXPANDER}, {"compressor": COMPRESSOR})
+        ),
+        ALL,
+    ],
+)
 @pytest.mark.parametrize(
     "by", ["gain", *(pytest.param(by, marks=pytest.mark.slow) for by in ("bus", "option"))]
 )

@@ -42,6 +42,7 @@ def test_the_same_command_again_measures_nothing_and_says_the_same(library, run,
     assert songs[1]["scores"][0] == one["songs"][1]["scores"][0]
 
 
+@pytest.mark.slow
 def test_kept_scores_are_taken_only_for_the_same_files_and_options(library, run):
     command = ("eval", library, "--no-mix", "--baselines", "sum", "-o", "e", "--json")
     first = json.loads(run(*command)[1])["songs"][0]["scores"][0]["values"]

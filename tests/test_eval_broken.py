@@ -40,7 +40,10 @@ def test_parts_that_cannot_be_read_cost_the_balance_alone(library, run):
     assert "W366" in err
 
 
-@pytest.mark.parametrize("damage", ["mix", "reference", "stem", "missing"])
+@pytest.mark.parametrize(
+    "damage",
+    ["mix", "stem", *(pytest.param(each, marks=pytest.mark.slow) for each in ("reference", "missing"))],
+)
 def test_what_is_broken_costs_only_what_hangs_on_it(library, run, damage):
     broken = {
         "mix": Path("far/Red.wav"),

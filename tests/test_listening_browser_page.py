@@ -78,6 +78,7 @@ def test_two_listeners_hear_the_same_mixes_in_orders_of_their_own(browser, tones
 
 
 @pytest.mark.parametrize("style", ["ape", "mushra"])
+@pytest.mark.slow
 def test_many_mixes_fit_on_a_phone_and_none_covers_another(browser, tones, tmp_path, style):
     plan = plan_listening([("rock", tuple(FREQUENCIES))], style=style, repeats=5)
     listener = Listener(browser, tmp_path, plan, tones)

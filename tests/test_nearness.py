@@ -51,7 +51,7 @@ def check_against_score(song, system, seconds):
 
 @needs_bench
 @pytest.mark.parametrize("system", SYSTEMS)
-@pytest.mark.parametrize("song", ["rock", "disco"])
+@pytest.mark.parametrize("song", ["rock", pytest.param("disco", marks=pytest.mark.slow)])
 def test_seconds_of_real_mixes_read_as_a_second_program_says(song, system):
     check_against_score(song, system, 2.5)
 

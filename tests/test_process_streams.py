@@ -198,6 +198,7 @@ def test_a_stream_that_is_left_open_does_not_hold_up_the_end_of_the_program():
     assert has_gone(int(done.stdout))
 
 
+@pytest.mark.slow
 def test_processes_load_nothing_from_the_current_folder(make_song, tmp_path):
     song = make_song(seconds=40, stems=dict.fromkeys(("Kick", "Bass", "Keys", "LdVox", *"abcdefg"), 100.0))
     (song / "soundfile.py").write_text("open('seen', 'w')\n", "utf-8")

@@ -126,7 +126,7 @@ def written(recipe, folder):
     return folder / "a.recipe.yaml"
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(recipe=RECIPES)
 def test_what_is_written_is_read_back_exactly(tmp_path_factory, recipe):
     path = tmp_path_factory.getbasetemp() / "any.recipe.yaml"

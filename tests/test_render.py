@@ -287,7 +287,7 @@ def test_a_mix_is_as_long_as_the_longest_stem_muted_or_not(make_song, rng):
     assert mix_length(song, 44_100) == -(-round(1.25 * RATE) * 44_100 // RATE)
 
 
-@pytest.mark.parametrize("processes", [2, 5])
+@pytest.mark.parametrize("processes", [3, pytest.param(5, marks=pytest.mark.slow)])
 def test_the_number_of_processes_changes_no_bit(make_song, rng, processes, monkeypatch):
     monkeypatch.setattr(cores, "WORTH_A_PROCESS_S", 1.0)
     song = make_song({f"{name}.wav": noise(rng, 10, 1 + name % 2) for name in range(7)})

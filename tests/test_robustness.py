@@ -91,10 +91,10 @@ def test_the_cursor_is_there_after_a_second_signal():
         "with song_progress(stop, quiet=0, verbose=0) as progress:\n"
         "    progress.show('mixing', 1, 2)\n"
         "    try:\n"
-        "        os.kill(os.getpid(), signal.SIGINT)\n"
+        "        os.kill(os.getpid(), signal.SIGTERM)\n"
         "        time.sleep(9)\n"
         "    except Interrupted:\n"
-        "        os.kill(os.getpid(), signal.SIGINT)\n"  # the clean-up takes too long for someone
+        "        os.kill(os.getpid(), signal.SIGTERM)\n"  # the clean-up takes too long for someone
         "        time.sleep(9)\n"
     )
     ours, theirs = pty.openpty()
@@ -109,7 +109,7 @@ def test_the_cursor_is_there_after_a_second_signal():
         while part := os.read(ours, 4096):
             shown += part
     os.close(ours)
-    assert done.returncode == -signal.SIGINT
+    assert done.returncode == -signal.SIGTERM
     assert b"\x1b[?25l" in shown  # the bars hid it
     assert shown.rindex(b"\x1b[?25h") > shown.rindex(b"\x1b[?25l")
 

@@ -95,9 +95,9 @@ def test_every_size_streamed_equals_the_whole_song(sizes, padding):
 FULL_SIZE = [
     *itertools.product(["paper", "base"], [torch.float32], [1, 4_097], [4_096]),
     ("base", torch.float64, 4_097, 4_096),
-    ("base", torch.float32, 100_000, 65_536),
 ]
 FULL_SIZE_SLOW = [
+    ("base", torch.float32, 100_000, 65_536),
     *itertools.product(["paper", "base"], [torch.float64], [1, 100, 4_095, 4_096], [4_096]),
     *itertools.product(["paper", "base"], [torch.float32], [100, 4_095, 4_096], [4_096]),
     ("paper", torch.float64, 4_097, 4_096),

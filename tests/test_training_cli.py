@@ -129,6 +129,7 @@ def test_a_model_is_trained_further_on_other_songs(library, run):
     assert float(first_score.split(",")[0]) == pytest.approx(float(best.split(",")[5]), rel=1e-3)
 
 
+@pytest.mark.slow
 def test_json_is_one_document_and_quiet_is_quiet(library, run):
     code, out, err = run("train", library, "--out", "run", *SMALL, "--json", "-q")
     assert (code, err) == (0, "")

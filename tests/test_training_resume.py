@@ -123,6 +123,7 @@ def test_a_first_validation_that_is_no_number_is_bettered_by_one_that_is(tmp_pat
     assert told["ended"].best_step > 0
 
 
+@pytest.mark.slow
 def test_the_second_stage_begins_at_the_best_weights_and_is_resumed_too(tmp_path):
     """At a step size that only destroys, patience runs out after two epochs, then the best come back."""
     settings = QUICK.model_copy(

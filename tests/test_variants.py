@@ -82,6 +82,7 @@ def test_the_same_variants_again_are_the_same_bytes(run, song):
     assert all(path.read_bytes() == Path("two", path.name).read_bytes() for path in paths)
 
 
+@pytest.mark.slow
 def test_variants_differ_by_what_they_promise(run, song):
     measure = ("--loudness-mode", "measure", "--bit-depth", "32f", "--terms", "stems")
     code, out, err = run("mix", song, "--variants", "9", "-o", "out", *measure)
