@@ -15,7 +15,7 @@ from mixcli.measures.clipping import clipped_runs, is_clipped
 from mixcli.measures.direct_current import offset_of
 
 LEAST_RUNS, RUN = 3, 3
-BOTH = pytest.mark.parametrize("with_stems", [True, False])
+BOTH = pytest.mark.parametrize("with_stems", [True, pytest.param(False, marks=pytest.mark.slow)])
 COUNTS = pytest.mark.parametrize("count", [20, pytest.param(200, marks=pytest.mark.slow)])
 
 

@@ -228,6 +228,7 @@ def test_a_reader_that_leaves_takes_nothing_with_it(library):
     assert Path("mixes/index.html").exists()
 
 
+@pytest.mark.slow
 def test_one_song_given_as_a_library_is_mixed(run, library):
     code, out, err = run("batch", "library/A/Two")
     assert (code, out) == (0, "mixes/Two.wav\n")

@@ -271,7 +271,8 @@ def evaluation(make_song, tmp_path, monkeypatch, run):
     return json.loads(out)
 
 
-def test_the_keys_of_an_evaluation_are_those_documented(evaluation, run):
+def test_the_keys_of_an_evaluation_its_plan_and_a_listening_test_are_those_documented(evaluation, run):
+    # One test: made once, the evaluation is in one of the processes that run the tests.
     alone = json.loads(run("eval", "library/Three", "--baselines", "none", "--json")[1])
     assert evaluation["status"] == "partial"
     assert alone["songs"][0]["reference"] is None
@@ -279,14 +280,8 @@ def test_the_keys_of_an_evaluation_are_those_documented(evaluation, run):
     few = ("songs[].scores[].warnings[].", "warnings[].", "errors[].")  # rows of notices, told in words
     found = {key for key in found if not key.startswith(few)}
     assert found == documented_keys("mixcli.eval/1")
-
-
-def test_the_keys_of_a_plan_of_an_evaluation_are_those_documented(evaluation, run):
     _, out, _ = run("eval", "library", "--system", "x=kept", "--dry-run", "--json")
     assert keys_of(json.loads(out)) == documented_keys("mixcli.eval-plan/1")
-
-
-def test_the_keys_of_a_listening_test_are_those_documented(evaluation, run):
     code, _, err = run("eval", "listen", "kept", "--repeats", "1", "--seconds", "2")
     assert code == 0, err
     key = json.loads(Path("listening/listening.key.json").read_text("utf-8"))

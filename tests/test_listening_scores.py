@@ -118,6 +118,7 @@ def test_a_panel_without_preferences_finds_some_as_rarely_as_the_level_says():
     assert np.mean(family) <= 0.1  # 0.05 and two binomial deviations
 
 
+@pytest.mark.slow
 def test_listeners_with_tastes_of_their_own_mislead_the_test_over_ratings_but_not_over_listeners():
     rng = np.random.default_rng(4)
     key = make_key(("good", "fair"), songs=6)

@@ -202,7 +202,7 @@ def write_answers(folder: Path, key_file: str) -> None:
         (folder / f"{listener}.json").write_text(json.dumps({**document, "ratings": ratings}), "utf-8")
 
 
-QUICK_PAGES = ("training.md", "first-mix.md", "model.md")
+QUICK_PAGES = ("training.md", "first-mix.md")
 
 
 @pytest.mark.parametrize(

@@ -64,6 +64,7 @@ def test_the_recorded_level_of_a_part_does_not_tell_its_fader(tmp_path):
 
 
 @fluidsynth
+@pytest.mark.slow
 def test_a_song_is_the_same_twice_and_its_drums_are_those_of_the_kit(tmp_path):
     make_kit(tmp_path / "kit")
     parts = {0: (33, {}, BASS), 2: (29, {}, FLUTE), 3: (30, {}, FLUTE), 9: (0, {}, BEAT)}

@@ -67,10 +67,10 @@ def stop_after(n_steps):
 @pytest.mark.parametrize(
     ("model", "settings", "songs", "cuts"),
     [
-        (SMALL, VARIED, DRUM_SONGS, [8]),  # 4 epochs = 2 + 2
         (SMALL, VARIED, DRUM_SONGS, [5, 6]),  # within an epoch, and at once again
+        pytest.param(SMALL, VARIED, DRUM_SONGS, [8], marks=pytest.mark.slow),  # 4 epochs = 2 + 2
         pytest.param(SMALL_BASE, SPECTRAL, BUS_SONGS, [7], marks=pytest.mark.slow),
-        (SMALL, VARIED, DRUM_SONGS[:2], [6]),  # nothing to validate on
+        pytest.param(SMALL, VARIED, DRUM_SONGS[:2], [6], marks=pytest.mark.slow),  # nothing to validate on
     ],
 )
 def test_a_run_in_several_goes_is_the_run_in_one_go_to_the_bit(tmp_path, model, settings, songs, cuts):
