@@ -10,6 +10,7 @@ from collections import Counter
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from batch_library import entries, environment, leftovers, mixcli, results, start, write_library, write_song
@@ -259,3 +260,32 @@ def test_the_weights_are_read_once_by_each_process_that_mixes(tmp_path, engine):
     assert code == 0, err
     for path in (tmp_path / "alone").rglob("*.wav"):
         assert path.read_bytes() == (tmp_path / "mixes" / path.relative_to(tmp_path / "alone")).read_bytes()
+
+
+class LostWithItsResult:
+    """A future whose worker dies while its result is fetched, and which is made again in vain."""
+
+    def __init__(self, error):
+        self.status, self.error = "finished", error
+
+    def exception(self, timeout):
+        return self.error if self.status == "error" else None
+
+    def result(self, timeout):
+        self.status = "error"
+        raise self.error
+
+
+@needs_dask
+def test_a_result_that_dies_with_its_worker_is_a_failure_of_the_song_and_no_bug():
+    from distributed import KilledWorker
+
+    from mixcli.batching.dask_session import DaskSession
+
+    error = KilledWorker("mixcli-song-0", SimpleNamespace(address="tcp://127.0.0.1:1"), 1)
+    session = DaskSession.__new__(DaskSession)
+    session._client = SimpleNamespace(status="running")
+    session._futures = {7: LostWithItsResult(error)}
+    assert list(session.ended()) == []
+    assert list(session.ended()) == [(7, error)]
+    assert list(session.ended()) == []

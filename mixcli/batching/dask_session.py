@@ -102,6 +102,10 @@ class DaskSession:
                     what = future.exception(timeout=FETCH_S) or future.result(timeout=FETCH_S)
                 except TimeoutError:  # its worker was lost with it: it is made again
                     continue
+                except Exception:
+                    if future.status != "error":
+                        raise
+                    continue  # it was made again, in vain, while its result was fetched: told the next time
             if isinstance(what, CancelledError):
                 raise SchedulerLost("the Dask scheduler has forgotten its songs")
             del self._futures[index]

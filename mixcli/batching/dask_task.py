@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from distributed import Worker
 
 SAY_EVERY_S = 1.0  # every word passes through the scheduler
+OUT_S = 0.1  # until the worker's last words are out: that the song before has ended, and that this one begins
 GONE = ("closing", "closed", "failed")  # what a worker is that has lost its scheduler
 
 
@@ -59,6 +60,7 @@ def song_on_worker(task: SongTask, version: str, topic: str, index: int) -> Song
             worker.log_event(topic, {**about, "kind": kind, "what": what})
 
     say("began")
+    time.sleep(OUT_S)  # should this song kill the process, the one before is not to blame
     try:
         return mix_one(task, tell)
     except Interrupted:
