@@ -83,6 +83,7 @@ class TrainSettings(Settings):
 
     model: Literal["base", "paper", "toolkit", "demucs"] = Field("base", description="which network")
     l1: float = Field(0.0, ge=0, le=100, description="weight of the mean absolute error of the samples")
+    sdr: float = Field(0.0, ge=0, le=100, description="weight of the error's energy, as -SDR in dB / 10")
     stft: float = Field(1.0, ge=0, le=100, description="weight of the spectra of sum and difference")
     sides: float = Field(0.0, ge=0, le=100, description="weight of the same on left and right by themselves")
     residual: float = Field(0.0, ge=0, le=100, description="weight of the residual, against its bus")

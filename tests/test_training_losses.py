@@ -15,6 +15,7 @@ from mixcli.training.losses import (
     Spectra,
     l1,
     left_right_stft,
+    log_distortion,
     matched_gain,
     residual_energy,
     si_sdr_db,
@@ -107,6 +108,42 @@ def test_the_matched_gain_is_the_one_with_the_least_squared_error(pair):
     assert float(matched_gain(torch.zeros(1, 2, 9), noise(1, 2, 9))) == 1
 
 
+def test_the_distortion_is_a_tenth_of_the_ratio_in_db_and_every_piece_has_its_own(pair):
+    """Errors of a known share of the target's energy, in pieces of very different levels."""
+    _, target_BCT = pair
+    levels_B11 = torch.tensor([1.0, 1e-2, 30.0], dtype=torch.float64)[:, None, None]
+    ratios_db = np.array([20.0, 10.0, -6.0])
+    error_BCT = noise(3, 2, 6000, seed=5)
+    error_BCT = error_BCT / error_BCT.square().sum(dim=(1, 2), keepdim=True).sqrt()
+    error_BCT = error_BCT * target_BCT.square().sum(dim=(1, 2), keepdim=True).sqrt()
+    shares = 10 ** (-ratios_db / 10)
+    mix_BCT = target_BCT + error_BCT * torch.from_numpy(np.sqrt(shares))[:, None, None]
+    lost_B = log_distortion(levels_B11 * mix_BCT, levels_B11 * target_BCT)
+    assert lost_B.numpy() == pytest.approx(np.log10(shares + 1e-3), rel=1e-12)
+    assert lost_B.numpy() == pytest.approx(-ratios_db / 10, abs=0.05)
+
+
+def test_with_a_matched_gain_the_distortion_is_that_of_si_sdr(pair):
+    """The same number by way of si_sdr_db: of what remains at the best gain, the error is 1 / (1 + SDR)."""
+    mix_BCT, target_BCT = pair
+    settings = TrainSettings(sdr=1.0, stft=0.0, gain_match=True)
+    lost_B = loss_per_piece(make_mix(3 * mix_BCT, mix_BCT, PAPER), target_BCT, settings)
+    for piece in range(len(mix_BCT)):
+        ratio = 10 ** (si_sdr_db(mix_BCT[piece], target_BCT[piece]) / 10)
+        assert float(lost_B[piece]) == pytest.approx(math.log10(1 / (1 + ratio) + 1e-3), rel=1e-9)
+
+
+def test_silence_loses_nothing_and_an_exploded_mix_has_no_pull(pair):
+    mix_BCT, target_BCT = pair
+    mix_BCT = (mix_BCT * torch.tensor([1.0, 100.0, 1.0])[:, None, None]).requires_grad_()
+    target_BCT = target_BCT * torch.tensor([0.0, 1.0, 1.0])[:, None, None]
+    lost_B = log_distortion(mix_BCT, target_BCT)
+    assert float(lost_B[0].detach()) == 0
+    assert float(lost_B[1].detach()) == pytest.approx(1.0, abs=1e-4)
+    lost_B.sum().backward()
+    assert [float(each.abs().max()) > 0 for each in mix_BCT.grad] == [False, False, True]
+
+
 def test_si_sdr_is_the_power_of_the_target_over_that_of_what_is_orthogonal_to_it():
     """Noise made orthogonal to the target, 20 dB below it: 20 dB whatever the scale."""
     target_CT, noise_CT = noise(2, 5000), noise(2, 5000, seed=1)
@@ -151,6 +188,7 @@ def test_the_gradients_are_those_of_the_functions():
     residual_BKCT = (0.9 * noise(1, 2, 2, 60, seed=6)).requires_grad_()
     check = torch.autograd.gradcheck
     assert check(lambda mix: l1(mix, target_BCT), mix_BCT)
+    assert check(lambda mix: log_distortion(mix, target_BCT), mix_BCT)
     assert check(lambda mix: sum_difference_stft(mix, target_BCT, spectra), mix_BCT)
     assert check(
         lambda mix: sum_difference_stft(mix * matched_gain(mix, target_BCT), target_BCT, spectra), mix_BCT
@@ -160,7 +198,7 @@ def test_the_gradients_are_those_of_the_functions():
 
 
 def test_no_gradient_is_lost_or_infinite_where_all_is_silent_or_equal():
-    settings = TrainSettings(l1=1, stft=1, sides=1, residual=1, gain_match=True, stft_sizes=(64,))
+    settings = TrainSettings(l1=1, sdr=1, stft=1, sides=1, residual=1, gain_match=True, stft_sizes=(64,))
     inputs_BKT = torch.zeros(1, 18, 200)
     for target_BCT in (torch.zeros(1, 2, 200), noise(1, 2, 200, dtype=torch.float32)):
         residual_BKT = torch.zeros(1, 16, 200, requires_grad=True)
@@ -186,8 +224,9 @@ def test_the_loss_is_the_weighted_sum_of_its_terms(pair):
     made = make_mix(mix_BCT, mix_BCT, PAPER)
     sizes = {"stft_sizes": (512, 128), "stft_hop": 0.5}
     spectra = Spectra((512, 128), 0.5)
-    whole_B = loss_per_piece(made, target_BCT, TrainSettings(l1=0.3, stft=2, sides=0.7, **sizes))
+    whole_B = loss_per_piece(made, target_BCT, TrainSettings(l1=0.3, sdr=0.9, stft=2, sides=0.7, **sizes))
     expected_B = 0.3 * l1(mix_BCT, target_BCT) + 2 * sum_difference_stft(mix_BCT, target_BCT, spectra)
+    expected_B = expected_B + 0.9 * log_distortion(mix_BCT, target_BCT)
     expected_B = expected_B + 0.7 * left_right_stft(mix_BCT, target_BCT, spectra)
     assert torch.allclose(whole_B, expected_B)
     matched_B = loss_per_piece(

@@ -68,8 +68,8 @@ Loss = Annotated[
     str | None,
     typer.Option(
         "--loss",
-        metavar="l1|stft|l1+stft",
-        help="By samples, by spectra of sum and difference, or both.",
+        metavar="l1|sdr|stft|l1+stft",
+        help="By samples (sdr: every piece alike), by spectra of sum and difference, or both.",
         rich_help_panel=TRAINING,
     ),
 ]

@@ -17,7 +17,12 @@ from mixcli.training.prepare_options import DataOptions
 from mixcli.training.request import TrainRequest
 
 DEFAULT_PRESET = "train-base"
-LOSSES = {"l1": (1.0, 0.0), "stft": (0.0, 1.0), "l1+stft": (1.0, 1.0)}
+LOSSES = {
+    "l1": {"l1": 1.0},
+    "sdr": {"sdr": 1.0},
+    "stft": {"stft": 1.0},
+    "l1+stft": {"l1": 1.0, "stft": 1.0},
+}
 
 
 def build_training(sources: list[str], out: Path, options: TrainOptions) -> TrainRequest:
@@ -87,8 +92,8 @@ def asked_settings(options: TrainOptions) -> tuple[dict[str, Any], dict[str, Any
     }
     asked |= typed
     if options.loss is not None:
-        l1, stft = LOSSES[parse_choice("--loss", options.loss, tuple(LOSSES))]
-        asked |= {"l1": l1, "stft": stft, "sides": 0.0}
+        weights = LOSSES[parse_choice("--loss", options.loss, tuple(LOSSES))]
+        asked |= dict.fromkeys(("l1", "sdr", "stft", "sides"), 0.0) | weights
     asked |= {key: value for key, value in named.items() if value is not None}
     changes |= typed_changes
     about_model = {"sample_rate": options.sample_rate, "licence": options.licence}

@@ -184,8 +184,8 @@ def refuse_misfits(settings: TrainSettings, shape: PieceShape, processes: Proces
         message = f"a batch of {settings.batch_size} cannot be shared by {processes.world_size} processes."
     elif settings.accumulate > n_each:
         message = f"{n_each} pieces cannot be taken in {settings.accumulate} parts."
-    elif not (settings.l1 or settings.stft or settings.sides):
-        message = "nothing is to be learnt: l1, stft and sides are 0."
+    elif not (settings.l1 or settings.sdr or settings.stft or settings.sides):
+        message = "nothing is to be learnt: l1, sdr, stft and sides are 0."
     elif (settings.stft or settings.sides) and shape.n_out <= min(settings.stft_sizes) // 2:
         message = f"pieces of {shape.n_out} samples are too short for the windows of stft_sizes."
     elif settings.schedule == "two-stage" and settings.patience is None:

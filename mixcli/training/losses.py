@@ -15,6 +15,7 @@ DIFFERENCE_FLOOR = 0.01  # a difference 40 dB below the sum is compared as if it
 QUIET = (
     0.1  # a target 20 dB below the mix is compared as if it were that loud: silence would outweigh all else
 )
+LEAST_DISTORTION, MOST_DISTORTION = 1e-3, 10.0  # shares of the target's energy
 GAIN_RANGE = (0.05, 20.0)  # of the matched gain: never upside down, never silence
 
 
@@ -29,6 +30,20 @@ class Spectra:
 def l1(mix_BCT: Tensor, target_BCT: Tensor) -> Tensor:
     """Mean absolute error of the samples, `[B]`."""
     return (mix_BCT - target_BCT).abs().mean(dim=(1, 2))
+
+
+def log_distortion(mix_BCT: Tensor, target_BCT: Tensor) -> Tensor:
+    """Decimal logarithm of the error's energy as a share of the target's, `[B]`: a tenth of -SDR in dB.
+
+    Every piece counts alike, loud or quiet, far or near. From 30 dB on there is little left to win; an error
+    10 times the target's energy is the most that is felt, and silence as a target loses nothing.
+    """
+    error_B = (mix_BCT - target_BCT).square().sum(dim=(1, 2))
+    energy_B = target_BCT.square().sum(dim=(1, 2))
+    sounds_B = energy_B > POWER_FLOOR * target_BCT[0].numel()
+    share_B = error_B / torch.where(sounds_B, energy_B, torch.ones_like(energy_B))
+    lost_B = torch.log10(share_B.clamp(max=MOST_DISTORTION) + LEAST_DISTORTION)
+    return torch.where(sounds_B, lost_B, torch.zeros_like(lost_B))
 
 
 def sum_difference_stft(mix_BCT: Tensor, target_BCT: Tensor, spectra: Spectra) -> Tensor:

@@ -14,6 +14,7 @@ from mixcli.training.losses import (
     Spectra,
     l1,
     left_right_stft,
+    log_distortion,
     matched_gain,
     residual_energy,
     sum_difference_stft,
@@ -53,6 +54,8 @@ def loss_per_piece(made: MadeMix, target_BCT: Tensor, settings: TrainSettings) -
     loss_B = mix_BCT.new_zeros(mix_BCT.shape[0])
     if settings.l1:
         loss_B = loss_B + settings.l1 * l1(mix_BCT, target_BCT)
+    if settings.sdr:
+        loss_B = loss_B + settings.sdr * log_distortion(mix_BCT, target_BCT)
     if settings.stft:
         loss_B = loss_B + settings.stft * sum_difference_stft(mix_BCT, target_BCT, spectra)
     if settings.sides:
