@@ -8,6 +8,10 @@ from pathlib import Path
 import pytest
 from batch_library import mixcli, write_library, write_song
 
+from mixcli.batching.freshness import asked_digest
+from mixcli.errors import CheckpointError
+from mixcli.mixing.request import MixRequest
+
 NAMES = ("A/One", "A/Two", "B/One")
 
 
@@ -123,6 +127,35 @@ def test_renamed_and_removed_stems_and_other_settings_count_as_changes(run, plac
     assert states(run, "library")["A/One"] == "changed"
     assert set(states(run, "library", "--lufs", "-16").values()) == {"changed", "failed"}
     assert states(run, "library", "--name", "{song} x")["B/One"] == "new"  # another mix, beside this one
+
+
+def test_a_run_that_was_trained_on_makes_the_mixes_of_its_model_old_and_no_others(tmp_path):
+    import torch
+
+    from mixcli.models.checkpoint import build_model, save_model
+    from mixcli.models.settings import MixWaveUNetSettings, ModelSettings
+
+    tiny = ModelSettings(
+        inputs=("drums.kick", "vox.lead"), network=MixWaveUNetSettings(depth=1, channel_growth=1)
+    )
+    weights = tmp_path / "run" / "model" / "model.safetensors"
+    weights.parent.mkdir(parents=True)
+
+    def digest(**settings):
+        return asked_digest(MixRequest(folder=tmp_path, settings=settings))
+
+    found = []
+    for seed, told in ((1, {}), (1, {}), (2, {}), (2, {"input_loud_dbfs": -20.0})):
+        torch.manual_seed(seed)
+        settings = tiny.model_copy(update=told)
+        save_model(weights, build_model(settings), settings)
+        found.append((digest(model=str(tmp_path / "run")), digest(), digest(model="gone", amount=0.0)))
+    of_run, without, console = zip(*found, strict=True)
+    assert [of_run[0] == other for other in of_run] == [True, True, False, False]
+    assert of_run[2] != of_run[3]  # the same weights, but their inputs come at another level
+    assert len(set(without)) == len(set(console)) == 1
+    with pytest.raises(CheckpointError, match='no model "gone"'):
+        digest(model="gone")
 
 
 def test_a_mix_that_is_gone_or_not_as_it_was_left_is_made_again_but_a_recipe_may_be_edited(run, place):

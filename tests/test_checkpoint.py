@@ -5,6 +5,7 @@ import os
 import struct
 import zipfile
 
+import numpy as np
 import pytest
 import safetensors.torch
 import torch
@@ -12,8 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mixcli.errors import CheckpointError, MixcliError
-from mixcli.models import checkpoint
-from mixcli.models.checkpoint import build_model, default_model, installed_models, load_model, save_model
+from mixcli.models import model_paths
+from mixcli.models.checkpoint import build_model, load_model, save_model
+from mixcli.models.model_paths import default_model, installed_models
 from mixcli.models.network import render_whole
 from mixcli.models.settings import BASE, BUS_INPUTS, PAPER, MixWaveUNetSettings, ModelSettings
 
@@ -64,6 +66,37 @@ def test_a_model_is_found_by_weights_settings_or_folder(tiny, tmp_path):
     assert load_model(str(folder)).name == "drumkit"
 
 
+def test_half_the_size_is_what_16_bits_hold_and_sounds_the_same(tiny, tmp_path):
+    """Against IEEE 754: 11 bits of a number are kept, so each weight is off by at most 2^-11 of it."""
+    half = tmp_path / "half.safetensors"
+    model = load_model(tiny).module
+    save_model(half, model, TINY, half=True)
+    weights = safetensors.torch.load_file(half)
+    assert {tensor.dtype for tensor in weights.values()} == {torch.float16}
+    n_values = sum(tensor.numel() for tensor in weights.values())
+    assert tiny.stat().st_size - half.stat().st_size == pytest.approx(2 * n_values, abs=100)
+    loaded = load_model(half).module
+    for name, exact in model.state_dict().items():
+        kept = loaded.state_dict()[name]
+        assert kept.dtype == torch.float32
+        assert np.array_equal(kept.numpy(), exact.numpy().astype(np.float16))
+        assert bool(((kept - exact).abs() <= exact.abs() * 2**-11 + 2**-25).all())
+    stems_KT = 0.1 * torch.randn(3, 4000)
+    mix_CT = render_whole(model, stems_KT)
+    error = (render_whole(loaded, stems_KT) - mix_CT).square().mean() / mix_CT.square().mean()
+    assert error < 1e-6
+
+
+def test_what_16_bits_cannot_hold_is_refused_and_nothing_is_written(tmp_path):
+    model = build_model(TINY)
+    with torch.no_grad():
+        model.output.bias.fill_(70_000)
+    with pytest.raises(CheckpointError, match="65,504") as refused:
+        save_model(tmp_path / "half.safetensors", model, TINY, half=True)
+    assert refused.value.code == "E409"
+    assert not list(tmp_path.iterdir())
+
+
 def test_saving_twice_gives_the_same_bytes_and_leaves_nothing_else(tiny):
     before = {path.name: path.read_bytes() for path in tiny.parent.iterdir()}
     torch.manual_seed(1)
@@ -80,7 +113,7 @@ def test_weights_are_readable_without_mixcli(tiny):
 
 
 def test_a_model_that_is_not_there_is_named_with_its_nearest(tmp_path, monkeypatch):
-    monkeypatch.setattr(checkpoint, "WEIGHTS", tmp_path)
+    monkeypatch.setattr(model_paths, "WEIGHTS", tmp_path)
     assert (installed_models(), default_model()) == ([], None)
     assert refusal("base").message == 'no model "base". No model is installed.'
     for name in ["base", "drums"]:
@@ -120,6 +153,7 @@ def settle(path, content: bytes) -> None:
         (lambda tensors: {n: t.flatten() for n, t in tensors.items()}, "another shape or type"),
         (lambda tensors: {n: t.transpose(0, -1).contiguous() for n, t in tensors.items()}, "another shape"),
         (lambda tensors: {n: t.double() for n, t in tensors.items()}, "another shape or type"),
+        (lambda tensors: {n: t.bfloat16() for n, t in tensors.items()}, "another shape or type"),
         (lambda tensors: {n: t.int() for n, t in tensors.items()}, "another shape or type"),
         (lambda tensors: {n: t * float("nan") for n, t in tensors.items()}, "not finite"),
         (lambda tensors: {n: t + float("inf") for n, t in tensors.items()}, "not finite"),

@@ -11,7 +11,7 @@ import soundfile
 import torch
 from toolkit_checkpoint import random_state, write_checkpoint
 
-from mixcli.models import checkpoint
+from mixcli.models import model_paths
 from mixcli.models.checkpoint import build_model, load_model, save_model
 from mixcli.models.settings import MixDemucsSettings, MixWaveUNetSettings, ModelSettings, ToolkitSettings
 
@@ -95,7 +95,7 @@ def documented(schema: str) -> list[str]:
 def test_the_keys_of_the_documents_are_those_documented(model, run, monkeypatch):
     info = json.loads(run("models", "info", model, "--json")[1])
     assert list(info) == documented("mixcli.model-info/1")
-    monkeypatch.setattr(checkpoint, "WEIGHTS", Path.cwd())
+    monkeypatch.setattr(model_paths, "WEIGHTS", Path.cwd())
     listed = json.loads(run("models", "list", "--json")[1])
     keys = [*listed, *(f"models[].{key}" for key in listed["models"][0])]
     keys.remove("models")
@@ -105,7 +105,7 @@ def test_the_keys_of_the_documents_are_those_documented(model, run, monkeypatch)
 
 
 def test_list_says_that_there_is_none_and_which_there_are(run, tmp_path, monkeypatch):
-    monkeypatch.setattr(checkpoint, "WEIGHTS", tmp_path)
+    monkeypatch.setattr(model_paths, "WEIGHTS", tmp_path)
     assert run("models", "list") == (0, "", "no network is installed; the console mixes alone\n")
     for name, layout in [("kit", "toolkit"), ("base", "mix_wave_u_net")]:
         save_model(tmp_path / f"{name}.safetensors", build_model(settings_of(layout)), settings_of(layout))
@@ -154,6 +154,10 @@ def test_our_own_checkpoint_converts_and_keeps_what_it_says(model, layout, run):
     assert (code, out) == (0, "best.safetensors\n"), err
     assert Path("best.safetensors").read_bytes() == model.read_bytes()
     assert Path("best.json").read_bytes() == model.with_suffix(".json").read_bytes()
+    code, out, err = run("models", "convert", "best.pt", "--half", "--out", "small-half.safetensors")
+    assert code == 0, err
+    assert Path(out.strip()).stat().st_size < 0.6 * model.stat().st_size
+    assert run("models", "verify", "small-half.safetensors")[0] == 0
     code, _, err = run("models", "convert", "best.pt", "--inputs", "kick,snare,hihat,tom", "--force")
     assert (code, "names its own inputs" in err) == (4, True)
 

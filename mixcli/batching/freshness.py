@@ -11,9 +11,8 @@ from mixcli.mixing.fingerprint import request_fingerprint
 from mixcli.mixing.request import MixRequest
 from mixcli.mixing.result import file_sha256
 from mixcli.mixing.settle import settle_settings
+from mixcli.models.model_paths import default_model, find_model
 from mixcli.songs.listing import list_below
-
-WEIGHTS = Path(__file__).parents[1] / "models" / "weights"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,14 +29,18 @@ class SongKey:
 
 
 def asked_digest(every: MixRequest, *, album: bool = False) -> str:
-    """A digest of all that is asked of every song alike: settings, presets, weights, version, albums."""
+    """A digest of all that is asked of every song alike: settings, presets, weights, version, albums.
+
+    Raises CheckpointError E401 for a model that is not there.
+    """
     settings, _ = settle_settings(every)
     nowhere = replace(every, folder=Path(os.devnull), out=None)
     digest = hashlib.sha256(request_fingerprint(nowhere).encode())
-    named = None if settings.model is None else Path(settings.model)
-    weights = [named] if named is not None and named.is_file() else sorted(WEIGHTS.rglob("*.safetensors"))
-    for path in weights:
-        digest.update(file_sha256(path).encode())
+    name = settings.model or default_model()
+    if name is not None and settings.amount != 0:
+        weights = find_model(name)
+        for path in (weights, weights.with_suffix(".json")):  # a checkpoint has no settings beside it
+            digest.update(file_sha256(path).encode() if path.is_file() else b"none")
     digest.update(b"album" if album else b"")
     return digest.hexdigest()[:32]
 

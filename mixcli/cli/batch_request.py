@@ -17,7 +17,7 @@ from mixcli.cli.batch_options import BatchOptions
 from mixcli.cli.parse import parse_choice, parse_number, parse_time
 from mixcli.cli.request import build_request
 from mixcli.errors import UsageError
-from mixcli.mixing.network_choice import default_weights_installed
+from mixcli.models.model_paths import default_model
 
 STDIN = Path("-")
 UNITS_S = {"d": 86_400.0, "h": 3600.0, "m": 60.0, "s": 1.0}
@@ -106,7 +106,7 @@ def devices_asked(request: BatchRequest, plan: BatchPlan) -> tuple[str, ...]:
 def network_takes_part(plan: BatchPlan) -> bool:
     """Whether a network is asked for, or comes with mixcli."""
     settings = plan.settings
-    return settings.amount != 0 and (settings.model is not None or default_weights_installed())
+    return settings.amount != 0 and (settings.model or default_model()) is not None
 
 
 def jobs_asked(text: str, plan: BatchPlan, *, by_cluster: bool = False, n_devices: int = 0) -> int | None:

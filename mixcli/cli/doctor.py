@@ -43,7 +43,7 @@ def collect_facts() -> dict[str, Any]:
     import soundfile
 
     from mixcli import __version__
-    from mixcli.mixing.network_choice import default_weights_installed
+    from mixcli.models.model_paths import default_model
     from mixcli.settings import preset_names
 
     return {
@@ -58,7 +58,7 @@ def collect_facts() -> dict[str, Any]:
         "reads": sorted(soundfile.available_formats()),
         "device": device(),
         "presets": preset_names(),
-        "default_network": "installed" if default_weights_installed() else "none; the console mixes alone",
+        "default_network": "installed" if default_model() is not None else "none; the console mixes alone",
     }
 
 

@@ -9,7 +9,7 @@ from mixcli.cli.request import chosen_presets, discovery_options
 from mixcli.errors import UsageError
 from mixcli.evaluation.baselines import BASELINES
 from mixcli.evaluation.request import CONSOLE, EvalRequest, System
-from mixcli.mixing.network_choice import default_weights_installed
+from mixcli.models.model_paths import default_model
 from mixcli.settings import DEFAULT_PRESET
 
 OWN = "mixcli"
@@ -69,7 +69,7 @@ def given_systems(options: EvalOptions) -> list[System]:
 def baseline_systems(options: EvalOptions) -> list[System]:
     """The rows to beat: all, none, or those that are named. Raises UsageError E205."""
     known = (*BASELINES, CONSOLE)
-    has_network = bool(options.model) or default_weights_installed()
+    has_network = bool(options.model) or default_model() is not None
     names: Iterable[str]
     if options.baselines == "all":
         names = [name for name in known if name != CONSOLE or (has_network and not options.no_mix)]

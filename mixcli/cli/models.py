@@ -27,8 +27,8 @@ AsJson = Annotated[bool, typer.Option("--json", help="As JSON.")]
 @models.command("list")
 def list_models(json: AsJson = False) -> None:
     """List the networks that are installed with mixcli; the others are named by their path."""
-    from mixcli.models.checkpoint import installed_models
     from mixcli.models.describe import describe_installed
+    from mixcli.models.model_paths import installed_models
 
     found = [describe_installed(name) for name in installed_models()]
     if json:
@@ -116,6 +116,7 @@ def convert_model(
     data: Annotated[
         str | None, typer.Option(metavar="TEXT", help="What they were trained on.", show_default=False)
     ] = None,
+    half: Annotated[bool, typer.Option("--half", help="Store 16-bit floats: half the size.")] = False,
     force: Annotated[bool, typer.Option("-f", "--force", help="Write over what is there.")] = False,
 ) -> None:
     """Turn a checkpoint into a model file, with what it means beside it; nothing in the checkpoint is run."""
@@ -125,7 +126,7 @@ def convert_model(
     path = convert_target(file, out, overwrite=force)
     model = read_convertible(file, inputs)
     settings = stated(model.settings, licence, data)
-    save_model(path, model.module, settings)
+    save_model(path, model.module, settings, half=half)
     line(f"{settings.layout}, {len(settings.inputs)} inputs: {', '.join(settings.inputs)}")
     line(f'next: mixcli models verify "{path}"')
     path_line(path)

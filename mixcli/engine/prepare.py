@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixcli.errors import CheckpointError
-from mixcli.models.checkpoint import default_model
+from mixcli.models.model_paths import default_model
 from mixcli.models.settings import ModelSettings, split_input
 from mixcli.songs.listing import path_key
 from mixcli.songs.roles import family_of

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from mixcli.console.recipe import NetworkRecipe, Recipe
 from mixcli.errors import Notice, SettingsError
+from mixcli.models.model_paths import default_model, find_model
 from mixcli.settings import MixSettings
 
 if TYPE_CHECKING:
@@ -24,11 +25,7 @@ def choose_model(
     """
     if settings.amount == 0:
         return None, ()
-    if settings.model is None and (has_recipe or not default_weights_installed()):
-        return None, (Notice("I401", "no network takes part: the console alone makes this mix."),)
-    from mixcli.models.checkpoint import default_model, find_model
-
-    name = settings.model or default_model()
+    name = settings.model or (None if has_recipe else default_model())
     if name is None:
         return None, (Notice("I401", "no network takes part: the console alone makes this mix."),)
     path = find_model(name).absolute()
@@ -72,12 +69,6 @@ def file_marks(path: Path) -> tuple[tuple[int, ...], ...]:
         except OSError:  # a checkpoint has no settings beside it
             marks.append(())
     return tuple(marks)
-
-
-def default_weights_installed() -> bool:
-    """Whether any weights lie in the package, found without importing torch."""
-    weights = Path(__file__).parents[1] / "models" / "weights"
-    return any(weights.glob("*.safetensors")) or any(weights.glob("*/*.safetensors"))
 
 
 def network_recipe(model: "TrainedModel | None", settings: MixSettings) -> NetworkRecipe:

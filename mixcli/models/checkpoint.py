@@ -6,7 +6,6 @@ that its settings describe before anything is allocated for it.
 
 import hashlib
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 
 import safetensors.torch
@@ -14,20 +13,17 @@ import torch
 from torch import Tensor
 
 from mixcli.audio.output import atomic_output
-from mixcli.audio.wording import display_name, printable
+from mixcli.audio.wording import display_name
 from mixcli.errors import CheckpointError
 from mixcli.models.foreign import is_toolkit, read_toolkit
 from mixcli.models.mix_demucs import MixDemucs
 from mixcli.models.mix_wave_u_net import MixWaveUNet
 from mixcli.models.model_file import ModelFile, parse_part, read_text
+from mixcli.models.model_paths import CHECKPOINTS, find_model
 from mixcli.models.network import Network
 from mixcli.models.settings import MixDemucsSettings, MixWaveUNetSettings, ModelSettings, ToolkitSettings
 from mixcli.models.toolkit import ToolkitWaveUNet
 from mixcli.models.weight_files import MAX_WEIGHTS_BYTES, read_safetensors, read_training_checkpoint
-
-WEIGHTS = Path(__file__).parent / "weights"
-DEFAULT_MODEL = "base"
-CHECKPOINTS = (".pt", ".ckpt")
 
 
 @dataclass(frozen=True)
@@ -54,16 +50,24 @@ def build_model(settings: ModelSettings) -> Network:
             return MixWaveUNet(n_inputs=n_inputs, n_outputs=n_outputs, zero_output=zero_output, **arguments)
 
 
-def save_model(path: Path, model: Network, settings: ModelSettings) -> None:
+def save_model(path: Path, model: Network, settings: ModelSettings, *, half: bool = False) -> None:
     """Write `path` (`NAME.safetensors`) and `NAME.json` beside it, each whole or not at all.
 
-    Weights are stored as 32-bit floats. Raises OutputError E502.
+    Weights are stored as 32-bit floats, with `half` as 16-bit ones. Raises OutputError E502, and
+    CheckpointError E409 for weights that 16 bits cannot hold.
     """
     if path.suffix != ".safetensors":
         raise ValueError(f"{path.name}: weights are written as .safetensors")
     weights = {
-        name: tensor.detach().float().cpu().contiguous() for name, tensor in model.state_dict().items()
+        # Counters of batches are whole numbers, and larger than 16 bits hold.
+        name: tensor.detach().to(torch.float16 if half and tensor.is_floating_point() else torch.float32)
+        for name, tensor in model.state_dict().items()
     }
+    weights = {name: tensor.cpu().contiguous() for name, tensor in weights.items()}
+    for name, tensor in weights.items():
+        if half and not bool(torch.isfinite(tensor).all()):
+            message = f'"{name}" holds values over 65,504, the most that 16 bits can hold.'
+            raise CheckpointError(message, code="E409", hint="leave --half out.")
     content = safetensors.torch.save(weights, metadata={"format": "mixcli.model/1"})
     about = ModelFile(weights_sha256=hashlib.sha256(content).hexdigest(), settings=settings)
     with atomic_output(path) as partial:
@@ -112,38 +116,6 @@ def load_checkpoint(path: Path, inputs: tuple[str, ...] | None = None) -> Traine
         message = f'"{display_name(path)}" names its own inputs: {", ".join(settings.inputs)}.'
         raise CheckpointError(message, code="E408", hint="leave --inputs out.")
     return TrainedModel(settings, _module(settings, content.get("weights"), path), sha256, path.stem)
-
-
-def installed_models() -> list[str]:
-    """Return the names of the models that come with mixcli, sorted."""
-    single = {path.stem for path in WEIGHTS.glob("*.safetensors") if path.stem != "model"}
-    folders = {path.parent.name for path in WEIGHTS.glob("*/model.safetensors")}
-    return sorted(single | folders)
-
-
-def default_model() -> str | None:
-    """Return the name of the model that mixes when none is asked for, or None if it is not installed."""
-    return DEFAULT_MODEL if DEFAULT_MODEL in installed_models() else None
-
-
-def find_model(model: str | Path) -> Path:
-    """Find the file with the weights of a model. Raises CheckpointError E401."""
-    path = Path(model)
-    if str(model) in installed_models():
-        path = WEIGHTS / f"{model}.safetensors"
-        path = path if path.is_file() else WEIGHTS / str(model)
-    if path.is_dir():
-        run = path / "model" / "model.safetensors"
-        path = run if run.is_file() else path / "model.safetensors"
-    if path.suffix == ".json":
-        path = path.with_suffix(".safetensors")
-    if path.is_file() and path.suffix in (".safetensors", *CHECKPOINTS):
-        return path
-    installed = installed_models()
-    listed = f"Installed: {', '.join(installed)}." if installed else "No model is installed."
-    near = get_close_matches(str(model), installed, n=1)
-    hint = f'did you mean "{near[0]}"?' if near else "-m takes the name of a model or a .safetensors file."
-    raise CheckpointError(f'no model "{printable(str(model))}". {listed}', code="E401", hint=hint)
 
 
 def _expected_shapes(settings: ModelSettings) -> dict[str, tuple[int, ...]]:

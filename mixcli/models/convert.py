@@ -4,8 +4,9 @@ from pathlib import Path
 
 from mixcli.audio.wording import display_name
 from mixcli.errors import CheckpointError, OutputError, UsageError
-from mixcli.models.checkpoint import CHECKPOINTS, TrainedModel, find_model, load_checkpoint
+from mixcli.models.checkpoint import TrainedModel, load_checkpoint
 from mixcli.models.input_names import parse_inputs
+from mixcli.models.model_paths import CHECKPOINTS, find_model
 
 
 def convert_target(file: Path, out: Path | None, *, overwrite: bool) -> Path:

@@ -7,9 +7,10 @@ from typing import Any
 import torch
 
 from mixcli.errors import CheckpointError
-from mixcli.models.checkpoint import TrainedModel, build_model, find_model, load_model
+from mixcli.models.checkpoint import TrainedModel, build_model, load_model
 from mixcli.models.mix_demucs import MixDemucs
 from mixcli.models.model_file import ModelFile, parse_part, read_text
+from mixcli.models.model_paths import find_model
 from mixcli.models.network import Network, render_whole
 from mixcli.models.settings import ModelSettings
 

@@ -20,18 +20,18 @@ from mixcli.errors import CheckpointError
 
 MAX_HEADER_BYTES = 1024 * 1024  # of a safetensors file; ours need about 6 kB
 MAX_WEIGHTS_BYTES = 4 * 1024**3
-FLOAT32_BYTES = 4
+BYTES = {"F32": 4, "F16": 2}  # of a value, by the types that models are stored in
 
 
 def read_safetensors(path: Path, expected: dict[str, tuple[int, ...]]) -> tuple[dict[str, Tensor], str]:
     """Read weights that must have exactly these names and shapes, as 32-bit floats; also the file's sha256.
 
-    The header is compared with what is expected, and the file's size with the header, before the weights
-    are read. Raises CheckpointError E404.
+    In the file they are 32-bit or 16-bit floats. The header is compared with what is expected, and the file's
+    size with the header, before the weights are read. Raises CheckpointError E404.
     """
-    n_data = sum(FLOAT32_BYTES * math.prod(shape) for shape in expected.values())
-    if n_data > MAX_WEIGHTS_BYTES:
-        raise _damaged(path, f"its network would take {n_data} bytes")
+    n_loaded = sum(BYTES["F32"] * math.prod(shape) for shape in expected.values())
+    if n_loaded > MAX_WEIGHTS_BYTES:
+        raise _damaged(path, f"its network would take {n_loaded} bytes")
     try:
         with path.open("rb") as file:
             n_file = file.seek(0, 2)
@@ -41,7 +41,7 @@ def read_safetensors(path: Path, expected: dict[str, tuple[int, ...]]) -> tuple[
             if not 2 <= n_header <= min(MAX_HEADER_BYTES, n_file - 8):
                 raise _damaged(path, "its header is cut short or too large")
             header = file.read(n_header)
-            _check_header(path, header, expected)
+            n_data = _check_header(path, header, expected)
             if n_file != 8 + n_header + n_data:
                 raise _damaged(path, f"{n_file} bytes, where its network needs {8 + n_header + n_data}")
             content = first + header + file.read(n_data + 1)
@@ -50,13 +50,14 @@ def read_safetensors(path: Path, expected: dict[str, tuple[int, ...]]) -> tuple[
             f'"{display_name(path)}" cannot be read: {error.strerror}.', code="E404"
         ) from error
     try:
-        return safetensors.torch.load(content), hashlib.sha256(content).hexdigest()
+        weights = {name: tensor.float() for name, tensor in safetensors.torch.load(content).items()}
+        return weights, hashlib.sha256(content).hexdigest()
     except safetensors.SafetensorError as error:
         raise _damaged(path, "not a safetensors file") from error
 
 
-def _check_header(path: Path, header: bytes, expected: dict[str, tuple[int, ...]]) -> None:
-    """Compare names, shapes and types of a safetensors header with what a network needs."""
+def _check_header(path: Path, header: bytes, expected: dict[str, tuple[int, ...]]) -> int:
+    """Compare names, shapes and types of a safetensors header with what a network needs; count its bytes."""
 
     def refuse_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         if len({key for key, _ in pairs}) != len(pairs):
@@ -77,8 +78,9 @@ def _check_header(path: Path, header: bytes, expected: dict[str, tuple[int, ...]
         if name not in expected:
             raise _damaged(path, f"{name[:60]!r} does not belong to its network")
         found = (entry.get("dtype"), entry.get("shape")) if isinstance(entry, dict) else None
-        if found != ("F32", list(expected[name])):
+        if found[0] not in tuple(BYTES) or found[1] != list(expected[name]):
             raise _damaged(path, f'"{name}" has another shape or type')
+    return sum(BYTES[entry["dtype"]] * math.prod(entry["shape"]) for entry in tensors.values())
 
 
 def read_training_checkpoint(path: Path) -> tuple[Any, str]:
