@@ -4,9 +4,11 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pyloudnorm
 import pytest
 import soundfile
 import torch
+import yaml
 
 from mixcli.models.checkpoint import build_model, save_model
 from mixcli.models.settings import BUS_INPUTS, MixWaveUNetSettings, ModelSettings
@@ -140,9 +142,42 @@ def test_a_network_that_mixes_drums_is_crossfaded_with_the_console(run, make_son
     network_TC = mixed(run, drums, *MEASURE, "-m", model, "-o", "b")
     half_TC = mixed(run, drums, *MEASURE, "-m", model, "--amount", "0.5", "-o", "c", "--terms", "stems")
     assert np.abs(network_TC - console_TC).max() > 1e-3
-    assert np.abs((network_TC + console_TC) / 2 - half_TC).max() <= 1e-6
+    recipe = yaml.safe_load(Path("c/Drums.recipe.yaml").read_text())["network"]
+    # Both come at one loudness: the gain is what another meter finds between the two mixes.
+    found_db = integrated_lufs(console_TC) - integrated_lufs(network_TC)
+    assert abs(found_db) > 3
+    assert recipe["gain_db"] == pytest.approx(found_db, abs=0.02)
+    assert json.loads(Path("c/Drums.mix.json").read_text())["model"]["gain_db"] == recipe["gain_db"]
+    levelled_TC = network_TC * 10 ** (recipe["gain_db"] / 20)
+    assert np.abs((levelled_TC + console_TC) / 2 - half_TC).max() <= 1e-6
     terms = [soundfile.read(path, dtype="float64")[0] for path in Path("c/Drums.terms").iterdir()]
     assert np.abs(sum(terms) - half_TC).max() <= 1e-6
+    assert "gain_db" not in yaml.safe_load(Path("b/Drums.recipe.yaml").read_text())["network"]
+
+
+def test_the_level_of_a_network_is_that_of_the_whole_song_and_a_recipe_keeps_it(
+    run, make_song, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    drums = make_song("Drums", seconds=3, stems={"Kick": 60, "Snare": 190})
+    model = write_model(tmp_path / "drums.safetensors", 8_000, residual=False)
+    half = ("-m", model, "--amount", "0.25")
+    whole_TC = mixed(run, drums, *MEASURE, *half, "-o", "whole")
+    part_TC = mixed(run, drums, *MEASURE, *half, "--start", "1", "--duration", "0.5", "-o", "part")
+    assert np.abs(part_TC - whole_TC[8_000:12_000]).max() <= 1e-6
+    recipe = Path("whole/Drums.recipe.yaml")
+    again_TC = mixed(run, drums, *MEASURE, "--recipe", recipe, "-o", "again")
+    assert np.array_equal(again_TC, whole_TC)
+    gain_db = yaml.safe_load(recipe.read_text())["network"]["gain_db"]
+    Path("up.yaml").write_text(recipe.read_text().replace(f"gain_db: {gain_db}", f"gain_db: {gain_db + 6}"))
+    louder_TC = mixed(run, drums, *MEASURE, "--recipe", "up.yaml", "-o", "louder")
+    network_TC = mixed(run, drums, *MEASURE, "-m", model, "-o", "network")
+    more = 0.25 * 10 ** (gain_db / 20) * (10 ** (6 / 20) - 1)
+    assert np.abs(louder_TC - whole_TC - more * network_TC).max() <= 1e-6
+
+
+def integrated_lufs(mix_TC):
+    return pyloudnorm.Meter(8_000).integrated_loudness(mix_TC)
 
 
 def test_the_network_hears_the_stems_as_they_are_at_its_inputs(run, make_song, tmp_path, monkeypatch):

@@ -211,11 +211,16 @@ class MixBusRecipe(EffectsRecipe):
 
 
 class NetworkRecipe(RecipePart):
-    """The network, if one took part. `sha256` is of its weights."""
+    """The network, if one took part. `sha256` is of its weights.
+
+    `gain_db` is on the mix of a network that mixes stems itself, where it is crossfaded with the console's;
+    None for a network that is not, or where it is still to be measured.
+    """
 
     model: str | None = None
     sha256: str | None = None
     amount: float = Field(0.0, ge=0, le=1.5)
+    gain_db: float | None = Field(None, ge=-120, le=120)
     reasons: dict[str, str] = {}
 
 

@@ -89,7 +89,7 @@ def plan_mix(
         limit_db=settings.limit_db,
         reasons=rules_reasons(request, rules),
     )
-    network = network_recipe(model, settings)
+    network = network_recipe(model, settings, None if given_recipe is None else given_recipe.network)
     return MixPlan(
         song=song,
         survey=survey,

@@ -90,7 +90,12 @@ def result_document(result: MixResult) -> dict[str, Any]:
         document["rules"] = None if plan.rules is None else plan.rules.model_dump(mode="json")
         if plan.model is not None:
             network = plan.recipe.network
-            document["model"] = {"name": network.model, "sha256": network.sha256, "amount": network.amount}
+            document["model"] = {
+                "name": network.model,
+                "sha256": network.sha256,
+                "amount": network.amount,
+                "gain_db": network.gain_db,
+            }
         if result.status == "planned":
             document["recipe"] = plan.recipe.model_dump(mode="json")
     if plan is not None and finished is not None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mixcli.audio.decibels import db_to_gain
 from mixcli.console.recipe import BusRecipe
 from mixcli.console.render import ConsoleBlock, ConsoleRenderer, mix_length, sounding_stems
 from mixcli.mixing.plan import MixPlan
@@ -49,9 +50,7 @@ def render_sound(plan: MixPlan, on_progress: Progress | None = None) -> Iterator
     if plan.model is None:
         blocks = _console_alone(plan, start, n_samples)
     else:
-        import torch
-
-        torch.set_num_threads(1)  # cores are better used by several songs, and the samples depend on it
+        _use_one_thread()
         if plan.model.settings.outputs == "residual":
             blocks = _with_residual(plan, start, start + n_samples)
         else:
@@ -61,6 +60,12 @@ def render_sound(plan: MixPlan, on_progress: Progress | None = None) -> Iterator
         if on_progress is not None:
             done = block.start - start + len(block.mix_TC)
             on_progress("mixing", done / plan.sample_rate, n_samples / plan.sample_rate)
+
+
+def _use_one_thread() -> None:
+    import torch
+
+    torch.set_num_threads(1)  # cores are better used by several songs, and the samples depend on it
 
 
 def _console_alone(plan: MixPlan, start: int, n_samples: int) -> Iterator[SoundBlock]:
@@ -111,6 +116,28 @@ def _with_residual(plan: MixPlan, start: int, stop: int) -> Iterator[SoundBlock]
 
 def _with_network(plan: MixPlan, start: int, n_samples: int) -> Iterator[SoundBlock]:
     """The crossfade from the console's mix to the network's, by the amount."""
+    gain = db_to_gain(plan.recipe.network.gain_db or 0.0)
+    share, amount = np.float32(console_share(plan)), np.float32(plan.recipe.network.amount * gain)
+    position = start
+    for console_TC, network_TC in _side_by_side(plan, start, n_samples):
+        yield SoundBlock(position, console_TC * share + network_TC * amount, network_TC=network_TC * amount)
+        position += len(console_TC)
+
+
+def render_apart(plan: MixPlan, on_progress: Progress | None = None) -> Iterator[tuple[Block, Block]]:
+    """The console's mix and the network's own, of the whole song, in blocks `[T, 2]`. Raises SongError."""
+    _use_one_thread()
+    n_samples = mix_length(plan.song, plan.sample_rate)
+    done = 0
+    for pair in _side_by_side(plan, 0, n_samples):
+        yield pair
+        done += len(pair[0])
+        if on_progress is not None:
+            on_progress("measuring", done / plan.sample_rate, n_samples / plan.sample_rate)
+
+
+def _side_by_side(plan: MixPlan, start: int, n_samples: int) -> Iterator[tuple[Block, Block]]:
+    """Blocks of the console's mix, and of that of a network that mixes stems itself."""
     from mixcli.engine.direct import render_direct
     from mixcli.engine.prepare import plan_inputs
 
@@ -122,11 +149,9 @@ def _with_network(plan: MixPlan, start: int, n_samples: int) -> Iterator[SoundBl
     network = render_direct(
         inputs, model, plan.sample_rate, start=start, n_samples=n_samples, repair=plan.repair
     )
-    share, amount = np.float32(console_share(plan)), np.float32(plan.recipe.network.amount)
     waiting_TC: Block = np.zeros((0, 2), np.float32)
-    for block_start, console_TC in _console(plan, start, n_samples).mixes():
+    for _, console_TC in _console(plan, start, n_samples).mixes():
         while len(waiting_TC) < len(console_TC):
             waiting_TC = np.concatenate([waiting_TC, next(network)])
-        network_TC = waiting_TC[: len(console_TC)] * amount
+        yield console_TC, waiting_TC[: len(console_TC)]
         waiting_TC = waiting_TC[len(console_TC) :]
-        yield SoundBlock(block_start, console_TC * share + network_TC, network_TC=network_TC)
