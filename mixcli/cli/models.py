@@ -66,6 +66,8 @@ def as_words(key: str, value: Any, sample_rate: int) -> str:
         return "inputs as they are" if value is None else f"every input is brought to {value:g} dBFS"
     if key == "input_loud_dbfs":
         return "inputs as they are" if value is None else f"loud moments are brought to {value:g} dBFS"
+    if key == "familiarity" and value is None:
+        return "not known: every song is mixed as if it were like those it learnt from"
     if isinstance(value, dict):
         return ", ".join(f"{name} {setting}" for name, setting in value.items())
     if isinstance(value, list):
@@ -91,7 +93,8 @@ def convert_model(
         Path,
         typer.Argument(
             metavar="FILE",
-            help="A checkpoint: .ckpt of automix-toolkit's MixWaveUNet, or .pt of mixcli train.",
+            help="A checkpoint: .ckpt of automix-toolkit's MixWaveUNet, or .pt of mixcli train; "
+            "with --half a model too.",
             show_default=False,
         ),
     ],
@@ -124,9 +127,9 @@ def convert_model(
     from mixcli.models.convert import convert_target, read_convertible
 
     path = convert_target(file, out, overwrite=force)
-    model = read_convertible(file, inputs)
+    model = read_convertible(file, inputs, half=half)
     settings = stated(model.settings, licence, data)
-    save_model(path, model.module, settings, half=half)
+    save_model(path, model.module, settings, half=half, familiarity=model.familiarity)
     line(f"{settings.layout}, {len(settings.inputs)} inputs: {', '.join(settings.inputs)}")
     line(f'next: mixcli models verify "{path}"')
     path_line(path)

@@ -213,13 +213,15 @@ class MixBusRecipe(EffectsRecipe):
 class NetworkRecipe(RecipePart):
     """The network, if one took part. `sha256` is of its weights.
 
-    `gain_db` is on the mix of a network that mixes stems itself, where it is crossfaded with the console's;
-    None for a network that is not, or where it is still to be measured.
+    Of a network that mixes stems itself: `familiarity` is how much of the song is like what it learnt from,
+    a factor on the amount, and `gain_db` is on its mix, where that is crossfaded with the console's. None for
+    other networks, and for what is still to be measured.
     """
 
     model: str | None = None
     sha256: str | None = None
     amount: float = Field(0.0, ge=0, le=1.5)
+    familiarity: float | None = Field(None, ge=0, le=1)
     gain_db: float | None = Field(None, ge=-120, le=120)
     reasons: dict[str, str] = {}
 

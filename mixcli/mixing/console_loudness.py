@@ -1,7 +1,7 @@
 """How loud a song is before its master: what tells songs of an album apart."""
 
 from mixcli.audio.loudness import LoudnessMeter
-from mixcli.mixing.network_level import with_network_level
+from mixcli.mixing.network_share import with_network_share
 from mixcli.mixing.plan import plan_mix
 from mixcli.mixing.request import MixRequest, Progress
 from mixcli.mixing.sound import render_sound
@@ -12,7 +12,7 @@ def loudness_before_master(request: MixRequest, on_progress: Progress | None = N
 
     The song is rendered and nothing is written. SOURCE: ITU-R BS.1770-5. Raises MixcliError.
     """
-    plan = with_network_level(plan_mix(request, on_progress), on_progress)
+    plan = with_network_share(plan_mix(request, on_progress), on_progress)
     meter = LoudnessMeter(plan.sample_rate, 2, double=False)
     for block in render_sound(plan, on_progress):
         meter.push(block.mix_TC)

@@ -16,7 +16,7 @@ from mixcli.console.recipe_file import write_recipe
 from mixcli.mixing.fingerprint import request_fingerprint
 from mixcli.mixing.finish import FinishedMix, finish_mix
 from mixcli.mixing.measured import MeasuredSong
-from mixcli.mixing.network_level import with_network_level
+from mixcli.mixing.network_share import with_network_share
 from mixcli.mixing.output_path import MixPaths, plan_paths, settle_existing
 from mixcli.mixing.plan import MixPlan, plan_mix
 from mixcli.mixing.request import ConsoleMoves, MixRequest, Progress
@@ -47,7 +47,7 @@ def mix_song(
         return skipped(request, planned_paths)
     # of the files before anything was read of them: a later change counts
     fingerprint = request_fingerprint(request, None if measured is None else measured.files)
-    plan = with_network_level(plan_mix(request, on_progress, measured=measured), on_progress)
+    plan = with_network_share(plan_mix(request, on_progress, measured=measured), on_progress)
     stereo, sketch = StereoMeter(), MixSketch(plan.sample_rate, 2)
     with output_folder(paths.audio.parent) as folder, ScratchFile(paths.audio.parent, 2) as scratch:
 

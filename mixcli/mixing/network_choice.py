@@ -74,17 +74,18 @@ def file_marks(path: Path) -> tuple[tuple[int, ...], ...]:
 def network_recipe(
     model: "TrainedModel | None", settings: MixSettings, given: NetworkRecipe | None = None
 ) -> NetworkRecipe:
-    """What the recipe says of the network; the gain that a recipe has `given` holds for its network."""
+    """What the recipe says of the network; what a recipe has `given` of its own one holds."""
     if model is None:
         return NetworkRecipe(reasons={"model": "no network took part; this is the console's mix"})
     reasons = {"amount": "as asked for" if settings.amount != 1 else "the network's full part"}
-    gain_db = given.gain_db if given is not None and given.sha256 == model.sha256 else None
-    if given is not None and gain_db is not None:
-        reasons |= {key: why for key, why in given.reasons.items() if key == "gain_db"}
+    kept = {}
+    if given is not None and given.sha256 == model.sha256:
+        kept = {"familiarity": given.familiarity, "gain_db": given.gain_db}
+        reasons |= {key: why for key, why in given.reasons.items() if kept.get(key) is not None}
     return NetworkRecipe(
         model=settings.model or model.name,
         sha256=model.sha256,
         amount=settings.amount,
-        gain_db=gain_db,
         reasons=reasons,
+        **kept,
     )

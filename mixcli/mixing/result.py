@@ -94,6 +94,7 @@ def result_document(result: MixResult) -> dict[str, Any]:
                 "name": network.model,
                 "sha256": network.sha256,
                 "amount": network.amount,
+                "familiarity": network.familiarity,
                 "gain_db": network.gain_db,
             }
         if result.status == "planned":

@@ -41,7 +41,13 @@ def console_share(plan: MixPlan) -> float:
     """How much of the console's mix remains: all of it, but beside a network that makes the whole mix."""
     if plan.model is None or plan.model.settings.outputs == "residual":
         return 1.0
-    return max(0.0, 1.0 - plan.recipe.network.amount)
+    return max(0.0, 1.0 - network_share(plan))
+
+
+def network_share(plan: MixPlan) -> float:
+    """How much there is of a network that makes the whole mix: its amount, as far as it knows such songs."""
+    network = plan.recipe.network
+    return network.amount * (1.0 if network.familiarity is None else network.familiarity)
 
 
 def render_sound(plan: MixPlan, on_progress: Progress | None = None) -> Iterator[SoundBlock]:
@@ -117,7 +123,7 @@ def _with_residual(plan: MixPlan, start: int, stop: int) -> Iterator[SoundBlock]
 def _with_network(plan: MixPlan, start: int, n_samples: int) -> Iterator[SoundBlock]:
     """The crossfade from the console's mix to the network's, by the amount."""
     gain = db_to_gain(plan.recipe.network.gain_db or 0.0)
-    share, amount = np.float32(console_share(plan)), np.float32(plan.recipe.network.amount * gain)
+    share, amount = np.float32(console_share(plan)), np.float32(network_share(plan) * gain)
     position = start
     for console_TC, network_TC in _side_by_side(plan, start, n_samples):
         yield SoundBlock(position, console_TC * share + network_TC * amount, network_TC=network_TC * amount)

@@ -8,6 +8,7 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import safetensors.torch
 import torch
 from torch import Tensor
@@ -15,25 +16,32 @@ from torch import Tensor
 from mixcli.audio.output import atomic_output
 from mixcli.audio.wording import display_name
 from mixcli.errors import CheckpointError
+from mixcli.models.familiarity import N_VALUES, Familiarity
 from mixcli.models.foreign import is_toolkit, read_toolkit
 from mixcli.models.mix_demucs import MixDemucs
 from mixcli.models.mix_wave_u_net import MixWaveUNet
-from mixcli.models.model_file import ModelFile, parse_part, read_text
+from mixcli.models.model_file import Distances, ModelFile, parse_part, read_text
 from mixcli.models.model_paths import CHECKPOINTS, find_model
 from mixcli.models.network import Network
 from mixcli.models.settings import MixDemucsSettings, MixWaveUNetSettings, ModelSettings, ToolkitSettings
 from mixcli.models.toolkit import ToolkitWaveUNet
 from mixcli.models.weight_files import MAX_WEIGHTS_BYTES, read_safetensors, read_training_checkpoint
 
+MEAN, COVARIANCE = "familiarity.mean", "familiarity.covariance"  # beside the weights
+
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """What mixing needs of a model. `sha256` is of the file that the weights came from."""
+    """What mixing needs of a model. `sha256` is of the file that the weights came from.
+
+    `familiarity` is what it has heard in training, where that is known.
+    """
 
     settings: ModelSettings
     module: Network
     sha256: str
     name: str
+    familiarity: Familiarity | None = None
 
 
 def build_model(settings: ModelSettings) -> Network:
@@ -50,7 +58,14 @@ def build_model(settings: ModelSettings) -> Network:
             return MixWaveUNet(n_inputs=n_inputs, n_outputs=n_outputs, zero_output=zero_output, **arguments)
 
 
-def save_model(path: Path, model: Network, settings: ModelSettings, *, half: bool = False) -> None:
+def save_model(
+    path: Path,
+    model: Network,
+    settings: ModelSettings,
+    *,
+    half: bool = False,
+    familiarity: Familiarity | None = None,
+) -> None:
     """Write `path` (`NAME.safetensors`) and `NAME.json` beside it, each whole or not at all.
 
     Weights are stored as 32-bit floats, with `half` as 16-bit ones. Raises OutputError E502, and
@@ -68,8 +83,14 @@ def save_model(path: Path, model: Network, settings: ModelSettings, *, half: boo
         if half and not bool(torch.isfinite(tensor).all()):
             message = f'"{name}" holds values over 65,504, the most that 16 bits can hold.'
             raise CheckpointError(message, code="E409", hint="leave --half out.")
+    distances = None
+    if familiarity is not None:
+        distances = Distances(near=familiarity.near, far=familiarity.far)
+        weights[MEAN] = torch.tensor(familiarity.mean_D, dtype=torch.float32)
+        weights[COVARIANCE] = torch.tensor(familiarity.covariance_DD, dtype=torch.float32)
     content = safetensors.torch.save(weights, metadata={"format": "mixcli.model/1"})
-    about = ModelFile(weights_sha256=hashlib.sha256(content).hexdigest(), settings=settings)
+    sha256 = hashlib.sha256(content).hexdigest()
+    about = ModelFile(weights_sha256=sha256, settings=settings, familiarity=distances)
     with atomic_output(path) as partial:
         partial.write_bytes(content)
     with atomic_output(path.with_suffix(".json")) as partial:
@@ -87,13 +108,19 @@ def load_model(model: str | Path) -> TrainedModel:
     if path.suffix in CHECKPOINTS:
         return load_checkpoint(path)
     about = parse_part(ModelFile, read_text(path.with_suffix(".json")), path.with_suffix(".json"))
-    weights, sha256 = read_safetensors(path, _expected_shapes(about.settings))
+    shapes = _expected_shapes(about.settings)
+    if about.familiarity is not None:
+        n_values = N_VALUES * about.settings.n_inputs
+        shapes |= {MEAN: (n_values,), COVARIANCE: (n_values, n_values)}
+    weights, sha256 = read_safetensors(path, shapes)
     if sha256 != about.weights_sha256:
         message = (
             f'"{display_name(path)}" is not the file that its settings were written for (the sha256 differs).'
         )
         raise CheckpointError(message, code="E404", hint="copy both files of the model again")
-    return TrainedModel(about.settings, _module(about.settings, weights, path), sha256, _name(path))
+    familiarity = _familiarity(about.familiarity, weights, path)
+    module = _module(about.settings, weights, path)
+    return TrainedModel(about.settings, module, sha256, _name(path), familiarity)
 
 
 def load_checkpoint(path: Path, inputs: tuple[str, ...] | None = None) -> TrainedModel:
@@ -151,6 +178,18 @@ def _module(settings: ModelSettings, weights: object, path: Path) -> Network:
     module = build_model(settings)
     module.load_state_dict(weights)
     return module.eval().requires_grad_(False)
+
+
+def _familiarity(distances: Distances | None, weights: dict[str, Tensor], path: Path) -> Familiarity | None:
+    """Take what a model has heard out of its weights. Raises CheckpointError E404."""
+    if distances is None:
+        return None
+    mean_D, covariance_DD = (weights.pop(name).double().numpy() for name in (MEAN, COVARIANCE))
+    whole = np.isfinite(mean_D).all() and np.isfinite(covariance_DD).all()
+    if not whole or not (covariance_DD == covariance_DD.T).all() or np.linalg.eigvalsh(covariance_DD)[0] <= 0:
+        message = f'"{display_name(path)}": what it has heard in training is no mean and covariance.'
+        raise CheckpointError(message, code="E404")
+    return Familiarity(mean_D, covariance_DD, distances.near, distances.far)
 
 
 def _name(path: Path) -> str:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from mixcli.audio.wording import display_name
 from mixcli.errors import CheckpointError, OutputError, UsageError
-from mixcli.models.checkpoint import TrainedModel, load_checkpoint
+from mixcli.models.checkpoint import TrainedModel, load_checkpoint, load_model
 from mixcli.models.input_names import parse_inputs
 from mixcli.models.model_paths import CHECKPOINTS, find_model
 
@@ -25,12 +25,16 @@ def convert_target(file: Path, out: Path | None, *, overwrite: bool) -> Path:
     return path
 
 
-def read_convertible(file: Path, inputs: str | None) -> TrainedModel:
+def read_convertible(file: Path, inputs: str | None, *, half: bool = False) -> TrainedModel:
     """Read a checkpoint; `inputs` says what its channels are, where it does not say so itself.
+
+    Where 16-bit floats are wanted (`half`), a model is read as well.
 
     Raises SettingsError E405 and E411, CheckpointError E401, E403, E404 and E408.
     """
     path = find_model(file)
+    if path.suffix not in CHECKPOINTS and half and inputs is None:
+        return load_model(path)
     if path.suffix not in CHECKPOINTS:
         message = f'"{display_name(path)}" is a model already, not a checkpoint.'
         raise CheckpointError(message, code="E408", hint=f'mixcli mix SONG --model "{path}"')

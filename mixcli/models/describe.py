@@ -20,7 +20,7 @@ NOISE_S = 1.0
 
 def describe(model: TrainedModel) -> dict[str, Any]:
     """Say what a loaded model takes and gives, how large it is, and what it was trained on."""
-    settings, network = model.settings, model.module
+    settings, network, known = model.settings, model.module, model.familiarity
     return {
         "name": model.name,
         "sha256": model.sha256,
@@ -33,6 +33,7 @@ def describe(model: TrainedModel) -> dict[str, Any]:
         "parameters": count_parameters(network),
         "reach": None if isinstance(network, MixDemucs) else network.reach,
         "network": settings.network.model_dump(),
+        "familiarity": None if known is None else {"near": round(known.near, 3), "far": round(known.far, 3)},
         "licence": settings.licence,
         "data": settings.data,
     }

@@ -2,9 +2,9 @@
 
 import json
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from mixcli.audio.wording import display_name, printable
 from mixcli.errors import CheckpointError, SettingsError
@@ -16,12 +16,29 @@ MAX_JSON_BYTES = 64 * 1024
 Part = TypeVar("Part", bound=ModelPart)
 
 
+class Distances(ModelPart):
+    """How far from what a network learnt from input is still familiar, and from where on it is not."""
+
+    near: float = Field(gt=0, allow_inf_nan=False)
+    far: float = Field(gt=0, allow_inf_nan=False)
+
+    @model_validator(mode="after")
+    def _far_is_farther(self) -> Self:
+        if self.far <= self.near:
+            raise ValueError("far must be farther than near")
+        return self
+
+
 class ModelFile(ModelPart):
-    """The JSON file of a model. `weights_sha256` ties it to the file of the weights."""
+    """The JSON file of a model. `weights_sha256` ties it to the file of the weights.
+
+    Where there is `familiarity`, that file also holds what it is measured by (models/familiarity.py).
+    """
 
     format: Literal["mixcli.model/1"] = "mixcli.model/1"
     weights_sha256: str = Field(pattern="^[0-9a-f]{64}$")
     settings: ModelSettings
+    familiarity: Distances | None = None
 
 
 def read_text(path: Path) -> str:

@@ -11,13 +11,17 @@ from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
+import torch
 import yaml
 
 from mixcli import __version__
 from mixcli.audio.output import atomic_output
 from mixcli.models.checkpoint import load_model, save_model
+from mixcli.models.familiarity import Familiarity
+from mixcli.models.network import Network
 from mixcli.training.checkpoints import fingerprint, save_weights
 from mixcli.training.curve import write_curve
+from mixcli.training.heard import learn_familiarity
 from mixcli.training.prepared_song import PreparedSong
 from mixcli.training.request import Stepped, TrainRequest, Validated
 from mixcli.training.samples import write_samples
@@ -44,6 +48,7 @@ class RunFolder:
         self._request, self._songs, self._validator, self._writes = request, songs, validator, writes
         self._rows: list[Row] = []
         self._losses: list[float] = []
+        self._familiarity: Familiarity | None = None
         self._board: Board | None = None
         self._open = ExitStack()
 
@@ -64,8 +69,9 @@ class RunFolder:
         """
         if not self._writes:
             return
+        self._familiarity = learn_familiarity(self._songs, self._request.model)
         step = state.progress.step
-        if step and not (self.path / "checkpoints" / "best.pt").exists():
+        if step:
             self._adopt_best(state)
         write_text(self.path / "config.yaml", config_text(self._request))
         write_text(self.path / "data.json", json_text(data_document(self._songs, self._request.sources)))
@@ -116,20 +122,30 @@ class RunFolder:
             return
         model, network = self._request.model, state.judged
         save_weights(self.path / "checkpoints" / "best.pt", model, network, state.progress.step)
-        save_model(self.model_path / "model.safetensors", network, model)
+        self._save_model(network)
         for name, mix_CT in write_samples(self.path / "samples", network, self._validator):
             if self._board is not None:
                 self._board.sample(name, mix_CT, model.sample_rate, state.progress.step)
 
     def _adopt_best(self, state: State) -> None:
+        """Have the best weights so far as checkpoint and model: from here, or from where it goes on."""
+        own = self.path / "checkpoints" / "best.pt"
         resumed = self._request.resume
-        there = None if resumed is None else resumed.with_name("best.pt")
-        if there is None or not there.is_file():
+        there = own if own.is_file() or resumed is None else resumed.with_name("best.pt")
+        if not there.is_file():
             self.save_best(state)
             return
-        model, best = self._request.model, load_model(there).module
-        save_weights(self.path / "checkpoints" / "best.pt", model, best, state.progress.best_step)
-        save_model(self.model_path / "model.safetensors", best, model)
+        with torch.random.fork_rng(
+            devices=[]
+        ):  # a network is made with random numbers, which are the run's own
+            best = load_model(there).module
+        if there != own:
+            save_weights(own, self._request.model, best, state.progress.best_step)
+        self._save_model(best)
+
+    def _save_model(self, network: Network) -> None:
+        path = self.model_path / "model.safetensors"
+        save_model(path, network, self._request.model, familiarity=self._familiarity)
 
     def _row(self, step: int, epoch: int, lr: float, gradient: float | None) -> Row:
         loss = sum(self._losses) / len(self._losses) if self._losses else None
