@@ -12,20 +12,26 @@ of the part "test" are scored, or all of a source with ",all" behind it (a kit n
     FIR          one filter of --taps taps per microphone and channel, likewise: what any linear mix can do
     per song     static, but fitted to the very song that is scored: no forecast, a bound for gains alone
     level …      static and FIR behind one gain per microphone and song, as `input_loud_dbfs` sets it
-    RUN          a trained model, streamed as mixing does
+    console      mixcli's own rules, which know nothing of the engineer
+    RUN          a trained model, streamed as mixing does, all of it
+    RUN in mix   what `mixcli mix --model RUN` makes: the console as far as the session is unfamiliar
 
 SI-SDR in dB, median and range over songs, and what each RUN gains over the linear mixes.
 Letters: K microphones, C = 2 channels, T samples, N taps, F bins.
 """
 
 import argparse
+import tempfile
 from pathlib import Path
 
 import numpy as np
+import soundfile
 import torch
 from scipy.fft import irfft, next_fast_len, rfft
 
 from mixcli.engine.stream import BLOCK, open_stream
+from mixcli.mixing.mix_song import mix_song
+from mixcli.mixing.request import MixRequest
 from mixcli.models.checkpoint import load_model
 from mixcli.models.settings import PAPER_INPUTS, MixWaveUNetSettings, ModelSettings
 from mixcli.training.prepare_dataset import DataOptions, prepare_dataset
@@ -34,6 +40,9 @@ from mixcli.training.prepared_song import PreparedSong
 RIDGE = 1e-7  # of the mean energy of a microphone: silent ones get no gain
 BLOCKS_AT_ONCE = 32
 MOST_STEPS, DONE = 400, 1e-5
+FILES = dict(
+    zip(PAPER_INPUTS, ("HiHat", "Kick", "OH L", "OH R", "Snare", "Tom 1", "Tom 2", "Tom 3"), strict=True)
+)
 
 
 def si_sdr_db(found_CT, wanted_CT):
@@ -140,6 +149,21 @@ def streamed(model, inputs_KT):
     return np.concatenate(parts, axis=1)
 
 
+def mixed(song, folder, **settings):
+    """What `mixcli mix` makes of the microphones, [C, T]; also how familiar they were to a model."""
+    stems = folder / song.name.replace("/", "-")
+    if not stems.is_dir():
+        stems.mkdir(parents=True)
+        for name, input_T in zip(PAPER_INPUTS, song.inputs_KT, strict=True):
+            if input_T.any():
+                soundfile.write(stems / f"{FILES[name]}.wav", input_T, song.sample_rate, subtype="FLOAT")
+    settings |= {"loudness_mode": "measure", "bit_depth": "32f"}
+    with tempfile.TemporaryDirectory() as out:
+        made = mix_song(MixRequest(folder=stems, out=Path(out) / "mix.wav", settings=settings))
+        mix_TC = soundfile.read(made.paths.audio, dtype="float32")[0]
+    return mix_TC.T, made.plan.recipe.network.familiarity
+
+
 def gain_in_words(found, linear):
     """Mean gain over a linear mix by songs, a bootstrap interval of 95 %, and on how many it is better."""
     gains = np.array(found) - np.array(linear)
@@ -211,6 +235,19 @@ def main():
                 si_sdr_db(static_gains(each).T @ song.inputs_KT, song.target_CT)
                 for song, each in zip(songs, own, strict=True)
             ]
+            raw_songs = songs_of(source, paper, given.cache, parts, given.most_test)
+            with tempfile.TemporaryDirectory() as folder:
+                for name, settings in [
+                    ("console", {"amount": 0.0}),
+                    *((f"{run} in mix", {"model": run}) for run in given.model),
+                ]:
+                    made = [(mixed(song, Path(folder), **settings), song.target_CT) for song in raw_songs]
+                    scores[name] = [si_sdr_db(mix_CT, target_CT) for (mix_CT, _), target_CT in made]
+                    known = [each for (_, each), _ in made if each is not None]
+                    if known:
+                        print(
+                            f"  familiar to {name}: {np.mean(known):.2f} [{min(known):.2f}..{max(known):.2f}]"
+                        )
             for run in given.model:
                 model = load_model(run)
                 own_songs = songs_of(source, model.settings, given.cache, parts, given.most_test)

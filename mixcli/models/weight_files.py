@@ -77,7 +77,7 @@ def _check_header(path: Path, header: bytes, expected: dict[str, tuple[int, ...]
     for name, entry in tensors.items():
         if name not in expected:
             raise _damaged(path, f"{name[:60]!r} does not belong to its network")
-        found = (entry.get("dtype"), entry.get("shape")) if isinstance(entry, dict) else None
+        found = (entry.get("dtype"), entry.get("shape")) if isinstance(entry, dict) else (None, None)
         if found[0] not in tuple(BYTES) or found[1] != list(expected[name]):
             raise _damaged(path, f'"{name}" has another shape or type')
     return sum(BYTES[entry["dtype"]] * math.prod(entry["shape"]) for entry in tensors.values())
