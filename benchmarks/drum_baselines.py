@@ -149,7 +149,7 @@ def streamed(model, inputs_KT):
     return np.concatenate(parts, axis=1)
 
 
-def mixed(song, folder, **settings):
+def mix_by_mixcli(song, folder, **settings):
     """What `mixcli mix` makes of the microphones, [C, T]; also how familiar they were to a model."""
     stems = folder / song.name.replace("/", "-")
     if not stems.is_dir():
@@ -241,7 +241,9 @@ def main():
                     ("console", {"amount": 0.0}),
                     *((f"{run} in mix", {"model": run}) for run in given.model),
                 ]:
-                    made = [(mixed(song, Path(folder), **settings), song.target_CT) for song in raw_songs]
+                    made = [
+                        (mix_by_mixcli(song, Path(folder), **settings), song.target_CT) for song in raw_songs
+                    ]
                     scores[name] = [si_sdr_db(mix_CT, target_CT) for (mix_CT, _), target_CT in made]
                     known = [each for (_, each), _ in made if each is not None]
                     if known:
