@@ -95,6 +95,10 @@ class Listener:
     def next_is_open(self):
         return self.page.evaluate("!document.querySelector('nav button.main').disabled")
 
+    def waits_for_next(self):
+        """Wait until all is heard and placed: the page books what was heard when the sound says so."""
+        self.page.wait_for("!document.querySelector('nav button.main').disabled")
+
     def values(self):
         return self.page.evaluate(
             "Object.fromEntries([...document.querySelectorAll('.marker')]"

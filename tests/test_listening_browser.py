@@ -54,7 +54,7 @@ def test_an_ape_test_from_welcome_to_scored_answers(browser, tones, tmp_path):
                 value = listener.values()[stimulus]
             listener.hears(listener.systems[stimulus])
             given[song, criterion, stimulus] = value
-        assert listener.next_is_open()
+        listener.waits_for_next()
         if number == 2:  # the tab is closed and opened again
             before = listener.stimuli(), listener.values()
             page.go(listener.file)
