@@ -60,7 +60,7 @@ class RuleSettings(Settings):
     bass_db: float = Field(0.0, ge=-12, le=12, description="level of the bass, added to the rules'")
     other_db: float = Field(0.0, ge=-12, le=12, description="level of all else, added to the rules'")
     width_db: float = Field(0.0, ge=-60, le=12, description="added to the side that the rules make")
-    pan_scale: float = Field(1.0, ge=0, le=3, description="times every pan that the rules choose")
+    pan_scale: float = Field(1.0, ge=0, le=4, description="times every pan that the rules choose")
     reverb_db: float = Field(0.0, ge=-60, le=12, description="added to every reverb send")
     reverb: Literal["plate", "room"] = Field("plate", description="kind of the shared reverb")
     decay_s: float = Field(1.2, gt=0.05, le=10, description="reverb time, -60 dB")

@@ -15,7 +15,8 @@ from mixcli.console.widening import side_re_mid_db
 from mixcli.settings import RuleSettings
 from mixcli.songs.survey import Survey
 
-INNERMOST, OUTERMOST = 0.11, 0.30  # of a half, for what the rules place themselves
+INNERMOST, OUTERMOST = 0.06, 0.15  # of a half, for what the rules place themselves
+LONE_SIDE = 0.30  # for a stem whose name says left or right, and nothing is opposite
 NAMED_SIDE = 1.0  # for a stem whose name says left or right, beside one that says the other
 N_OCTAVES = 10  # of the survey's third octaves
 TINY_ENERGY = 1e-12
@@ -70,8 +71,8 @@ def pan_sources(
     Sources of one role are put in pairs, opposite each other: a take and its double first, then neighbours in
     frequency, the darkest pair innermost. Which of a pair is left, and where a source without a partner goes,
     is what makes left and right most alike, octave by octave, at the gains of the stems. A side in a name is
-    believed: all the way where the other side is there too, which `one_sided` says by stem, else as far as
-    the rules go themselves.
+    believed: all the way where the other side is there too, which `one_sided` says by stem, else a little
+    further than the rules go themselves.
     """
     pans: dict[str, Pan] = {}
     picture = _Picture(sources, survey, gains_db)
@@ -84,7 +85,7 @@ def pan_sources(
     for source in sources:
         if source.side is not None and not is_wide(source, survey):
             paired = source.leader.name in one_sided
-            distance = NAMED_SIDE if paired else round(min(1.0, OUTERMOST * settings.pan_scale), 2)
+            distance = NAMED_SIDE if paired else round(min(1.0, LONE_SIDE * settings.pan_scale), 2)
             reason = f"its name says {source.side}" + ("" if paired else ", and nothing is opposite")
             put(source, -distance if source.side == "L" else distance, reason)
         elif may_move(source, sources, survey):
