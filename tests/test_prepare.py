@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from scipy import signal
 
 from mixcli.audio.files import read_info
 from mixcli.engine.direct import render_direct
@@ -19,10 +20,11 @@ DRUMS = PAPER.model_copy(update={"sample_rate": RATE})
 
 @pytest.fixture
 def stem(tmp_path, rng):
-    """Write a stem of noise; gives the Stem and its samples `[T, C]`."""
+    """Write a stem, of noise if nothing else; gives the Stem and its samples `[T, C]`."""
 
-    def make(name, role, *, n_channels=1, n_samples=400, rate=RATE, **attributes):
-        samples_TC = rng.uniform(-0.5, 0.5, (n_samples, n_channels)).astype(np.float32)
+    def make(name, role, *, n_channels=1, n_samples=400, rate=RATE, samples_TC=None, **attributes):
+        if samples_TC is None:
+            samples_TC = rng.uniform(-0.5, 0.5, (n_samples, n_channels)).astype(np.float32)
         path = tmp_path / f"{name}.wav"
         soundfile.write(path, samples_TC, rate, subtype="FLOAT")
         found = Stem(
@@ -149,6 +151,28 @@ def test_a_direct_mix_is_the_networks_mix_of_the_whole_song(stem, rate):
     assert not mix_TC[n_samples:].any()
     if rate == RATE:
         whole_CT = render_whole(model.module, torch.from_numpy(read_all(plan, 900).T))
-        assert np.abs(mix_TC[:900] - whole_CT.numpy().T).max() <= 1e-5
+        wanted_CT = signal.sosfilt(signal.butter(1, 1.0, "highpass", fs=rate, output="sos"), whole_CT.numpy())
+        assert np.abs(mix_TC[:900] - wanted_CT.T).max() <= 1e-5
     part_TC = np.concatenate(list(render_direct(plan, model, rate, start=333, n_samples=100)))
     assert np.array_equal(part_TC, mix_TC[333:433])
+
+
+def test_the_offset_that_biases_make_is_not_in_the_mix(stem):
+    settings = ModelSettings(
+        inputs=("drums.kick",), sample_rate=RATE, network=MixWaveUNetSettings(depth=1, channel_growth=1)
+    )
+    network = build_model(settings)
+    with torch.no_grad():
+        network.output.weight.zero_()
+        network.output.weight[:, 0] = 1.0  # the input as it is
+        network.output.bias.fill_(0.25)
+    model = TrainedModel(settings, network, "", "biased")
+    silence_TC = np.zeros((5 * RATE, 1), np.float32)
+    tone_TC = np.sin(2 * np.pi * 50 * np.arange(5 * RATE) / RATE)[:, None].astype(np.float32)
+    for sound_TC, level in ((silence_TC, 0.0), (tone_TC, 0.5**0.5)):
+        made = stem("Kick", "drums.kick", samples_TC=sound_TC)[0]
+        plan = plan_inputs([made], settings)
+        blocks = render_direct(plan, model, RATE, start=0, n_samples=len(sound_TC))
+        last_s = np.concatenate(list(blocks))[-RATE:]
+        assert np.abs(last_s.mean(axis=0)).max() < 1e-6
+        assert np.sqrt(np.square(last_s).mean(axis=0)) == pytest.approx([level] * 2, rel=2e-3, abs=1e-6)
