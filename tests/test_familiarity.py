@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -268,3 +269,15 @@ def test_half_the_size_of_a_model_keeps_it(run, drums):
     assert np.array_equal(half.familiarity.mean_D, whole.familiarity.mean_D)
     code, _, err = run("models", "convert", model(0.5), "-o", "again.safetensors")
     assert (code, "is a model already" in err) == (4, True)
+
+
+def test_the_line_of_a_mix_says_how_much_of_a_song_is_known(run, drums, tmp_path):
+    folder, model = drums
+    for distance, told in ((0.5, "× 1)"), (1.5, "× 1, 50 % familiar)")):
+        code, _, err = run("mix", folder, "-m", model(distance), "-o", f"{distance}")
+        assert code == 0
+        assert told in err
+    shutil.copytree(folder, tmp_path / "library" / "Drums")
+    code, _, err = run("batch", "library", "-m", model(1.5), "-o", "batch")
+    assert code == 0
+    assert "× 1, 50 % familiar)" in err

@@ -11,7 +11,7 @@ from mixcli.batching.plan import BatchPlan, PlannedSong
 from mixcli.batching.request import BatchRequest
 from mixcli.batching.run import BatchRun, SongEnded
 from mixcli.cli.batch_options import BatchOptions
-from mixcli.cli.show import line, path_line, result_line
+from mixcli.cli.show import line, network_text, path_line, result_line
 from mixcli.errors import SongError
 from mixcli.mixing.result import error_document, shown_path, to_json
 
@@ -124,7 +124,9 @@ def measured_text(document: dict[str, Any]) -> str:
     most = document["loudness"]["max_reduction_db"] or 0.0
     limiter = f"limiter: {most:.1f} dB at most" if most > 0 else "no limiting"
     model = document["model"]
-    by = "console alone" if model is None else f"network {model['name']} × {model['amount']:g}"
+    by = "console alone"
+    if model is not None:
+        by = network_text(model["name"], model["amount"], model["familiarity"])
     return f"{loud}, {high} ({limiter}; {by})"
 
 

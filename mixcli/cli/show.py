@@ -120,12 +120,20 @@ def loudness_lines(result: "MixResult") -> list[str]:
     if solution.max_reduction_db > 0:
         limiter = f"limiter: {solution.max_reduction_db:.1f} dB at most"
     network = plan.recipe.network
-    made_by = "console alone" if plan.model is None else f"network {network.model} × {network.amount:g}"
+    made_by = "console alone"
+    if plan.model is not None:
+        made_by = network_text(str(network.model), network.amount, network.familiarity)
     lines = [f"{lufs}, {peak} ({limiter}; {made_by})"]
     if result.null_test_dbfs is not None:
         count, folder = len(result.terms), result.paths.terms
         lines.append(f"{count} terms in {folder}; null test {result.null_test_dbfs:.0f} dBFS")
     return lines
+
+
+def network_text(name: str, amount: float, familiarity: float | None) -> str:
+    """Which network takes part in a mix, by how much, and how much of the song it knows if not all."""
+    known = "" if familiarity is None or familiarity == 1 else f", {100 * familiarity:.0f} % familiar"
+    return f"network {name} × {amount:g}{known}"
 
 
 def move_lines(result: "MixResult") -> list[str]:
