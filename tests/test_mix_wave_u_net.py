@@ -4,6 +4,7 @@ import torch
 from torch.nn import functional
 
 from mixcli.models.checkpoint import build_model
+from mixcli.models.features_last import filter_features
 from mixcli.models.mix_wave_u_net import MixWaveUNet, convolutions, half_band_taps
 from mixcli.models.network import render_whole
 from mixcli.models.settings import BASE, PAPER
@@ -318,3 +319,21 @@ def test_the_half_band_filter_passes_below_and_stops_above_a_quarter_of_the_rate
 def test_impossible_networks_are_refused(wrong):
     with pytest.raises(ValueError, match="kernel"):
         small(**wrong)
+
+
+def test_a_halving_in_16_bits_goes_back_through_its_taps(rng):
+    """dy[n]/dx[2n + j] = h[j]: the gradient of Σ g·y is g with zeros between, convolved with h."""
+    taps_J = rng.standard_normal(23)
+    features_BTF = torch.from_numpy(rng.standard_normal((1, 101, 2))).to(torch.bfloat16).requires_grad_()
+    halved_BTF = filter_features(features_BTF, torch.from_numpy(taps_J), stride=2)
+    assert halved_BTF.dtype == torch.bfloat16
+    weights_TF = torch.from_numpy(rng.standard_normal((40, 2))).to(torch.bfloat16)
+    torch.autograd.backward((halved_BTF[0] * weights_TF).sum())
+    for feature in range(2):
+        spread_T = np.zeros(79)
+        spread_T[::2] = weights_TF[:, feature].float().numpy()
+        expected_T = np.convolve(spread_T, taps_J)
+        found_T = features_BTF.grad[0, :, feature].float().numpy()
+        assert (
+            np.abs(found_T - expected_T).max() < 2**-8 * np.abs(expected_T).max()
+        )  # one rounding to 16 bits
