@@ -13,8 +13,9 @@ of the part "test" are scored, or all of a source with ",all" behind it (a kit n
     per song     static, but fitted to the very song that is scored: no forecast, a bound for gains alone
     level …      static and FIR behind one gain per microphone and song, as `input_loud_dbfs` sets it
     console      mixcli's own rules, which know nothing of the engineer
-    RUN          a trained model, streamed as mixing does, all of it
-    RUN in mix   what `mixcli mix --model RUN` makes: the console as far as the session is unfamiliar
+    RUN          a trained model that mixes the microphones itself, streamed as mixing does, all of it
+    RUN in mix   what `mixcli mix --model RUN` makes: the console as far as the session is unfamiliar, or the
+                 console with the residuals of a model behind it
 
 SI-SDR in dB, median and range over songs, and what each RUN gains over the linear mixes.
 Letters: K microphones, C = 2 channels, T samples, N taps, F bins.
@@ -250,8 +251,13 @@ def main():
                         print(
                             f"  familiar to {name}: {np.mean(known):.2f} [{min(known):.2f}..{max(known):.2f}]"
                         )
+            scored = []
             for run in given.model:
                 model = load_model(run)
+                if model.settings.outputs == "residual":
+                    scored.append(f"{run} in mix")
+                    continue
+                scored.append(run)
                 own_songs = songs_of(source, model.settings, given.cache, parts, given.most_test)
                 scores[run] = [
                     si_sdr_db(streamed(model, song.inputs_KT), song.target_CT) for song in own_songs
@@ -259,7 +265,7 @@ def main():
             for name, found in scores.items():
                 spread = f"{np.median(found):6.1f} [{min(found):.1f}..{max(found):.1f}]"
                 print(f"  {mix} {name:24} {spread} n {len(found)}  {text[-60:]}")
-            for run in given.model:
+            for run in scored:
                 for name in ("static", "FIR", "level static", "level FIR"):
                     print(f"  {mix} {run} over {name}: {gain_in_words(scores[run], scores[name])}")
 

@@ -136,7 +136,7 @@ def test_an_interrupted_batch_leaves_whole_files_alone_and_goes_on(library):
 
 @pytest.mark.slow
 def test_a_second_run_on_the_same_output_says_who_has_it(library):
-    write_song(library / "A/One", seconds=40)
+    write_song(library / "A/One", seconds=300)
     with start(library.parent, "batch", "library", "-j", "1", "--progress", "json") as first:
         first.stderr.readline()
         code, out, err = mixcli(library.parent, "batch", "library")
