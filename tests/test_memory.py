@@ -5,6 +5,7 @@ import os
 import struct
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,13 +20,16 @@ NAMES = (
     *("Piano", "Organ", "Pad", "Strings", "LdVox", "BGV 1", "BGV 2"),
 )
 FRAME_BYTES = 6  # two channels of 24 bits
+# The peak of the memory map: what getrusage tells includes the process that began this one, before exec.
 CHILD = """
-import json, resource, sys
+import json, sys
+from pathlib import Path
 from mixcli.__main__ import run
 try:
     run()
 except SystemExit as done:
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    lines = Path("/proc/self/status").read_text().splitlines()
+    (peak,) = (1024 * int(line.split()[1]) for line in lines if line.startswith("VmHWM:"))
     print(json.dumps({"code": done.code or 0, "peak": peak}), file=sys.stderr)
 """
 
@@ -69,6 +73,7 @@ def peak_bytes(folder, out, *options):
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak is read as Linux tells it")
 @pytest.mark.parametrize("network", [False, True], ids=["console", "base"])
 def test_an_hour_of_16_stereo_stems_stays_below_its_bound(tmp_path, network):
     options = ("-m", write_base_model(tmp_path / "base.safetensors")) if network else ()
