@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,8 @@ import numpy as np
 import pytest
 import soundfile
 from conftest import plucks, write_wav
+
+from mixcli.models.model_paths import WEIGHTS
 
 REPOSITORY = Path(__file__).parents[1]
 README = REPOSITORY / "README.md"
@@ -183,6 +186,12 @@ def place(tmp_path, monkeypatch):
         write_mix(tmp_path / "references" / f"{song}.wav")
         write_mix(tmp_path / "roughs" / f"{song}.wav", 3.0)
         write_mix(tmp_path / "other" / f"{song}_mix.wav", -3.0)
+    for name, frequency_hz in (("Kick", 60), ("Snare", 190)):
+        write_wav(tmp_path / "Drum Takes" / f"{name}.wav", plucks(frequency_hz, 2.0, every_s=0.5, seed=1))
+    trained = tmp_path / "runs" / "drums" / "model"
+    trained.mkdir(parents=True)
+    for suffix in ("safetensors", "json"):
+        shutil.copy(WEIGHTS / f"drums.{suffix}", trained / f"model.{suffix}")
     (tmp_path / "labels.csv").write_text("song,genre\nOne,rock\nTwo,jazz\n", "utf-8")
     return tmp_path
 
