@@ -81,7 +81,7 @@ def trained(
     data = f"synth:drums={asked.material},sessions={asked.sessions},longest=6,seed=0"
     command = [sys.executable, "-m", "mixcli", "train", data, "--out", str(run), "--cache", str(cache)]
     command += ["-p", f"train-{preset}", "--val", "0.25", "--steps", str(asked.steps)]
-    command += ["--batch-size", "2", "--segment", "1", "--lr", "1e-3", "-q"]
+    command += ["--batch-size", "2", "--segment", "1", "--lr", "1e-4", "-q"]
     for key, value in settings.items():
         command += ["--set", f"{key}={str(value).lower() if isinstance(value, bool) else value}"]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=ENVIRONMENT)
