@@ -31,7 +31,8 @@ def render_direct(
 
     Both are in samples of `sample_rate`. The song is always gone through from its beginning, so a part of
     it has the samples of the whole; after its end there is silence. A network with biases puts an offset into
-    its mix, which a high-pass of first order at 1 Hz takes out. Raises SongError while reading.
+    its mix, which a high-pass of first order at 1 Hz takes out; the toolkit's layout, which is there to read
+    published files, is left as it is, sample for sample. Raises SongError while reading.
     """
     stop = start + n_samples
     position = 0
@@ -49,7 +50,8 @@ def render_direct(
 def _whole_song(plan: InputPlan, model: TrainedModel, sample_rate: int, repair: bool) -> Iterator[Block]:
     stream = open_stream(model.module)
     to_song = StreamResampler(plan.sample_rate, sample_rate, model.settings.n_outputs)
-    no_offset = SosFilter(butterworth_high_pass(OFFSET_HZ, plan.sample_rate, 1), model.settings.n_outputs)
+    sections = butterworth_high_pass(OFFSET_HZ, plan.sample_rate, 1)
+    no_offset = SosFilter(sections, model.settings.n_outputs) if model.settings.layout != "toolkit" else None
     gains_K1 = measure_input_gains(plan, model.settings, repair=repair)[:, None]
     with InputReader(plan, repair=repair) as reader:
         for first in range(0, reader.n_samples, BLOCK):
@@ -57,5 +59,7 @@ def _whole_song(plan: InputPlan, model: TrainedModel, sample_rate: int, repair: 
             last = first + n_read == reader.n_samples
             inputs_KT = np.ascontiguousarray(reader.read(n_read).T) * gains_K1
             mix_CT = stream.push(torch.from_numpy(inputs_KT), last=last)
-            mix_TC = no_offset.push(np.ascontiguousarray(mix_CT.cpu().numpy().T))
+            mix_TC = np.ascontiguousarray(mix_CT.cpu().numpy().T)
+            if no_offset is not None:
+                mix_TC = no_offset.push(mix_TC)
             yield to_song.push(np.ascontiguousarray(mix_TC), last=last)
