@@ -4,10 +4,11 @@
 
 MATERIAL is the folder of kits and performances for `synth:drums`; the kit is the one the model learnt from.
 Each of some sessions of the part "test" is mixed as it is, and spoilt in every way listed below, with
-`mixcli mix --model MODEL` and by the console alone. Told are how familiar the songs were, the distances
-between both mixes, the largest over the songs, and the seconds with artefacts, of all kinds together. A way
-is within bounds if no distance is larger than the largest of the songs as they are, and if the model's mix of
-no song has a kind of artefact in more seconds than the console's. What is not is marked "!".
+`mixcli mix --model MODEL` and by the console alone. Told are how familiar the songs were, the least of what
+the model's mix was held to, the distances between both mixes, the largest over the songs, and the seconds
+with artefacts, of all kinds together. A way is within bounds if no distance is larger than the model's limit
+(those of mixes it learnt from) and the largest of the songs as they are, and if the model's mix of no song
+has a kind of artefact in more seconds than the console's. What is not is marked "!".
 """
 
 import argparse
@@ -26,6 +27,7 @@ from mixcli.measures.nearness import compare_profiles
 from mixcli.measures.profile import describe_profile
 from mixcli.mixing.mix_song import mix_song
 from mixcli.mixing.request import MixRequest
+from mixcli.models.checkpoint import load_model
 from mixcli.models.settings import PAPER_INPUTS
 from mixcli.songs.discovery import DiscoveryOptions
 from mixcli.synthesis.sessions import read_source, render, session_plans
@@ -55,26 +57,30 @@ def main() -> int:
         {NAMES[role]: stem_T for role, stem_T in render(plan).stems.items() if stem_T.any()} for plan in plans
     ]
     songs, others = sessions[: asked.songs], sessions[asked.songs :]
-    print(f"| song | familiar | {' | '.join(MEASURES)} | artefacts: model, console |")
-    print(f"| --- {'| --- ' * (len(MEASURES) + 2)}|")
-    bounds = np.zeros(len(MEASURES))
+    print(f"| song | familiar | held to | {' | '.join(MEASURES)} | artefacts: model, console |")
+    print(f"| --- {'| --- ' * (len(MEASURES) + 3)}|")
+    limits = load_model(asked.model).limits
+    known_limits = {} if limits is None else limits.by_measure()
+    bounds = np.array([known_limits.get(key, 0.0) for key in MEASURES])
+    print(f"| limits | | | {' | '.join(f'{bound:.2f}' for bound in bounds)} | |")
     failed = 0
     for name, spoil in {"as it is": lambda stems: stems, **ways(others)}.items():
         found = [compared(spoil(dict(stems)), asked.model) for stems in songs]
-        distances = np.array([each[1] for each in found]).max(axis=0)
+        distances = np.array([each[2] for each in found]).max(axis=0)
         if name == "as it is":
-            bounds = distances
-        more = [kind for kind in found[0][2] if any(each[2][kind] > each[3][kind] for each in found)]
+            bounds = np.maximum(bounds, distances)
+        more = [kind for kind in found[0][3] if any(each[3][kind] > each[4][kind] for each in found)]
         beyond = [key for key, value, bound in zip(MEASURES, distances, bounds, strict=True) if value > bound]
         failed += bool(more or beyond)
         known = [each[0] for each in found]
-        seconds = [sum(sum(each[place].values()) for each in found) for place in (2, 3)]
+        seconds = [sum(sum(each[place].values()) for each in found) for place in (3, 4)]
         told = " | ".join(
             f"{value:.2f}{'!' * (key in beyond)}" for key, value in zip(MEASURES, distances, strict=True)
         )
         kinds = f" ({', '.join(more)}!)" if more else ""
         print(
-            f"| {name} | {np.median(known):.2f} [{min(known):.2f}..{max(known):.2f}] | {told} "
+            f"| {name} | {np.median(known):.2f} [{min(known):.2f}..{max(known):.2f}] "
+            f"| {min(each[1] for each in found):.2f} | {told} "
             f"| {seconds[0]:.0f}, {seconds[1]:.0f}{kinds} |",
             flush=True,
         )
@@ -131,14 +137,16 @@ def ways(others: list[Stems]) -> dict[str, Callable[[Stems], Stems]]:
     }
 
 
-def compared(stems: Stems, model: str) -> tuple[float, list[float], dict[str, float], dict[str, float]]:
-    """How familiar it is, the distances of both mixes, the seconds with artefacts of model and console."""
+def compared(
+    stems: Stems, model: str
+) -> tuple[float, float, list[float], dict[str, float], dict[str, float]]:
+    """How familiar it is, what it is held to, the distances, the seconds with artefacts of both mixes."""
     with tempfile.TemporaryDirectory() as work:
         folder = Path(work) / "song"
         folder.mkdir()
         for name, stem_T in stems.items():
             soundfile.write(folder / f"{name}.wav", np.clip(stem_T, -1, 1), RATE, subtype="PCM_24")
-        mixes, familiar = [], 1.0
+        mixes, familiar, held_to = [], 1.0, 1.0
         for number, settings in enumerate(({"model": model}, {"amount": 0.0})):
             result = mix_song(
                 MixRequest(
@@ -150,7 +158,8 @@ def compared(stems: Stems, model: str) -> tuple[float, list[float], dict[str, fl
             )
             if number == 0:
                 record = json.loads(result.paths.result.read_text())
-                familiar = record["model"]["familiarity"]
+                familiar, held_to = record["model"]["familiarity"], record["model"]["held_to"]
+                held_to = 1.0 if held_to is None else held_to
             mixes.append(soundfile.read(result.paths.audio, dtype="float32", always_2d=True)[0])
         sounds = [np.repeat(stem_T[:, None], 2, axis=1).astype(np.float32) for stem_T in stems.values()]
         described = describe_artefact_stems(sounds, RATE)
@@ -160,7 +169,7 @@ def compared(stems: Stems, model: str) -> tuple[float, list[float], dict[str, fl
             shares = artefact_shares(find_artefacts(mix_TC, RATE, described), duration_s, with_stems=True)
             seconds.append({key: share * duration_s / 100 for key, share in shares.items()})
         distances = compare_profiles(*(describe_profile(mix_TC, RATE) for mix_TC in mixes))
-        return familiar, [distances[key] for key in MEASURES], seconds[0], seconds[1]
+        return familiar, held_to, [distances[key] for key in MEASURES], seconds[0], seconds[1]
 
 
 if __name__ == "__main__":

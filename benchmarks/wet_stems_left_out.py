@@ -34,8 +34,10 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True, help="keeps runs, prepared songs and blind stems")
     parser.add_argument("--name", default="run", help="of the attempt")
     parser.add_argument("--amount", type=float, nargs="+", default=[1.0])
-    parser.add_argument("train", nargs="*", help="options of mixcli train")
-    asked = parser.parse_args()
+    own, training = sys.argv[1:], []
+    if "--" in own:
+        own, training = own[: own.index("--")], own[own.index("--") + 1 :]
+    asked = parser.parse_args(own, argparse.Namespace(train=training))
     folders = blind_library(asked.stems, asked.work / "blind")
     songs = sorted({folder.name.rsplit("-", 1)[0] for folder in folders})
     ways = ["console", *(f"network × {amount:g}" for amount in asked.amount)]

@@ -17,7 +17,7 @@ from mixcli.training.losses import (
     left_right_stft,
     log_distortion,
     matched_gain,
-    residual_energy,
+    residual_cost,
     si_sdr_db,
     stft_distance,
     sum_difference_stft,
@@ -155,12 +155,12 @@ def test_si_sdr_is_the_power_of_the_target_over_that_of_what_is_orthogonal_to_it
     assert si_sdr_db(torch.zeros(2, 9), target_CT[:, :9]) is None
 
 
-def test_the_energy_of_residuals_is_a_share_of_their_bus_s():
+def test_a_residual_costs_the_logarithm_of_its_share_of_its_bus():
     buses_BKCT = noise(2, 3, 2, 400)
     buses_BKCT[:, 2] = 0  # a silent bus counts for nothing
     residual_BKCT = buses_BKCT * torch.tensor([0.5, 0.1, 1.0])[None, :, None, None] + 0
     residual_BKCT[:, 2] = 1
-    assert residual_energy(residual_BKCT, buses_BKCT).numpy() == pytest.approx(0.25 + 0.01)
+    assert residual_cost(residual_BKCT, buses_BKCT).numpy() == pytest.approx(np.log(1.25) + np.log(1.01))
 
 
 @pytest.mark.parametrize("n_samples", [160, 4001, 999])
@@ -194,7 +194,7 @@ def test_the_gradients_are_those_of_the_functions():
         lambda mix: sum_difference_stft(mix * matched_gain(mix, target_BCT), target_BCT, spectra), mix_BCT
     )
     assert check(lambda residual: bound_residual(residual, buses_BKCT, 400), residual_BKCT)
-    assert check(lambda residual: residual_energy(residual, buses_BKCT), residual_BKCT)
+    assert check(lambda residual: residual_cost(residual, buses_BKCT), residual_BKCT)
 
 
 def test_no_gradient_is_lost_or_infinite_where_all_is_silent_or_equal():

@@ -126,7 +126,7 @@ def measured_text(document: dict[str, Any]) -> str:
     model = document["model"]
     by = "console alone"
     if model is not None:
-        by = network_text(model["name"], model["amount"], model["familiarity"])
+        by = network_text(model["name"], model["amount"], model["familiarity"], model["held_to"])
     return f"{loud}, {high} ({limiter}; {by})"
 
 

@@ -68,6 +68,9 @@ def as_words(key: str, value: Any, sample_rate: int) -> str:
         return "inputs as they are" if value is None else f"loud moments are brought to {value:g} dBFS"
     if key == "familiarity" and value is None:
         return "not known: every song is mixed as if it were like those it learnt from"
+    if key == "limits":
+        known = {} if value is None else {name: limit for name, limit in value.items() if limit is not None}
+        return ", ".join(f"{name} {limit:g}" for name, limit in known.items()) or "none"
     if isinstance(value, dict):
         return ", ".join(f"{name} {setting}" for name, setting in value.items())
     if isinstance(value, list):
@@ -129,7 +132,7 @@ def convert_model(
     path = convert_target(file, out, overwrite=force)
     model = read_convertible(file, inputs, half=half)
     settings = stated(model.settings, licence, data)
-    save_model(path, model.module, settings, half=half, familiarity=model.familiarity)
+    save_model(path, model.module, settings, half=half, familiarity=model.familiarity, limits=model.limits)
     line(f"{settings.layout}, {len(settings.inputs)} inputs: {', '.join(settings.inputs)}")
     line(f'next: mixcli models verify "{path}"')
     path_line(path)

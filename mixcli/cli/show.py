@@ -122,7 +122,7 @@ def loudness_lines(result: "MixResult") -> list[str]:
     network = plan.recipe.network
     made_by = "console alone"
     if plan.model is not None:
-        made_by = network_text(str(network.model), network.amount, network.familiarity)
+        made_by = network_text(str(network.model), network.amount, network.familiarity, network.held_to)
     lines = [f"{lufs}, {peak} ({limiter}; {made_by})"]
     if result.null_test_dbfs is not None:
         count, folder = len(result.terms), result.paths.terms
@@ -130,10 +130,12 @@ def loudness_lines(result: "MixResult") -> list[str]:
     return lines
 
 
-def network_text(name: str, amount: float, familiarity: float | None) -> str:
-    """Which network takes part in a mix, by how much, and how much of the song it knows if not all."""
+def network_text(name: str, amount: float, familiarity: float | None, held_to: float | None) -> str:
+    """Which network takes part in a mix, by how much, and what keeps it from taking part wholly."""
     known = "" if familiarity is None or familiarity == 1 else f", {100 * familiarity:.0f} % familiar"
-    return f"network {name} × {amount:g}{known}"
+    share = amount * (1.0 if familiarity is None else familiarity)
+    held = "" if held_to is None or held_to >= share else f", held to {100 * held_to:.0f} %"
+    return f"network {name} × {amount:g}{known}{held}"
 
 
 def move_lines(result: "MixResult") -> list[str]:

@@ -214,14 +214,16 @@ class NetworkRecipe(RecipePart):
     """The network, if one took part. `sha256` is of its weights.
 
     Of a network that mixes stems itself: `familiarity` is how much of the song is like what it learnt from,
-    a factor on the amount, and `gain_db` is on its mix, where that is crossfaded with the console's. None for
-    other networks, and for what is still to be measured.
+    a factor on the amount; `held_to` is the largest share of the mix that it may be, so that this lies no
+    farther from the console's than mixes that it learnt from; and `gain_db` is on its mix, where that is
+    crossfaded with the console's. None for other networks, and for what is still to be measured.
     """
 
     model: str | None = None
     sha256: str | None = None
     amount: float = Field(0.0, ge=0, le=1.5)
     familiarity: float | None = Field(None, ge=0, le=1)
+    held_to: float | None = Field(None, ge=0, le=1.5)
     gain_db: float | None = Field(None, ge=-120, le=120)
     reasons: dict[str, str] = {}
 

@@ -80,7 +80,7 @@ def network_recipe(
     reasons = {"amount": "as asked for" if settings.amount != 1 else "the network's full part"}
     kept = {}
     if given is not None and given.sha256 == model.sha256:
-        kept = {"familiarity": given.familiarity, "gain_db": given.gain_db}
+        kept = {"familiarity": given.familiarity, "held_to": given.held_to, "gain_db": given.gain_db}
         reasons |= {key: why for key, why in given.reasons.items() if kept.get(key) is not None}
     return NetworkRecipe(
         model=settings.model or model.name,

@@ -5,24 +5,28 @@ from dataclasses import replace
 
 import numpy as np
 
+from mixcli.audio.decibels import db_to_gain
 from mixcli.audio.loudness import LoudnessMeter
 from mixcli.console.recipe import NetworkRecipe
-from mixcli.console.render import sounding_stems
+from mixcli.console.render import mix_length, sounding_stems
 from mixcli.errors import Notice
+from mixcli.mixing.network_limit import HeardApart
 from mixcli.mixing.plan import MixPlan
 from mixcli.mixing.request import Progress
-from mixcli.mixing.sound import console_share, render_apart
+from mixcli.mixing.sound import console_share, network_share, render_apart
 
 FAMILIAR = 0.95  # from here on a song counts as wholly known
+BEFORE_MASTER = 0.9  # of a limit: the limiter, which works otherwise on another mix, takes them farther apart
 BLOCK = 65_536
 
 
 def with_network_share(plan: MixPlan, on_progress: Progress | None = None) -> MixPlan:
-    """The plan with the familiarity of the song to the network, and the gain of the network's mix.
+    """The plan with the familiarity of the song to the network, what its mix is held to, and that one's gain.
 
-    What is not familiar is left to the console. Where both are heard, the network's mix, whose level is that
-    of the mixes it learnt from, is brought to the loudness of the console's (SOURCE: ITU-R BS.1770-5). The
-    whole song is gone through for either, whatever part of it is wanted; what a recipe gave stays. Raises
+    What is not familiar is left to the console, and so much of the rest that the mix lies no farther from the
+    console's than mixes that the network learnt from. Where both are heard, the network's mix, whose level is
+    that of the mixes it learnt from, is brought to the loudness of the console's (SOURCE: ITU-R BS.1770-5).
+    The whole song is gone through for these, whatever part of it is wanted; what a recipe gave stays. Raises
     SongError.
     """
     model = plan.model
@@ -36,9 +40,12 @@ def with_network_share(plan: MixPlan, on_progress: Progress | None = None) -> Mi
             why = f"so much of it sounds like what the network learnt from ({100 * known:.0f} %)"
             plan = replace(plan, notices=(*plan.notices, _strange(model.name, known)))
         plan = _changed(plan, {"familiarity": known}, why)
-    if 0 < console_share(plan) < 1 and network.gain_db is None:
-        why = "as loud as the console's mix, before they are added"
-        plan = _changed(plan, {"gain_db": _level_db(plan, on_progress)}, why)
+    limits = {}
+    if model.limits is not None and network.held_to is None:
+        limits = {key: limit * BEFORE_MASTER for key, limit in model.limits.by_measure().items()}
+    crossfaded = 0 < console_share(plan) < 1 and network.gain_db is None
+    if network_share(plan) > 0 and (limits or crossfaded):
+        plan = _compared(plan, model.name, limits, on_progress)
     return plan
 
 
@@ -62,14 +69,32 @@ def heard_share(plan: MixPlan) -> float:
     return 1.0 if share >= FAMILIAR else round(share, 2)
 
 
-def _level_db(plan: MixPlan, on_progress: Progress | None) -> float:
-    """How much louder the console's mix is than the network's, LU; 0 where one of them is silent."""
+def _compared(plan: MixPlan, name: str, limits: dict[str, float], on_progress: Progress | None) -> MixPlan:
+    """The plan with what both mixes, side by side, tell: the gain of the network's and what it is held to."""
     meters = [LoudnessMeter(plan.sample_rate, 2, double=False) for _ in range(2)]
+    heard = HeardApart(mix_length(plan.song, plan.sample_rate) if limits else 0, plan.sample_rate)
     for pair in render_apart(plan, on_progress):
         for meter, mix_TC in zip(meters, pair, strict=True):
             meter.push(mix_TC)
+        heard.push(*pair)
     gain_db = meters[0].integrated_lufs() - meters[1].integrated_lufs()
-    return round(gain_db, 2) if math.isfinite(gain_db) else 0.0
+    gain_db = round(gain_db, 2) if math.isfinite(gain_db) else 0.0
+    if plan.recipe.network.gain_db is not None:
+        gain_db = plan.recipe.network.gain_db
+    if limits:
+        most = max(1.0, network_share(plan))
+        held_to, measure, distance = heard.largest_share(most, db_to_gain(gain_db), limits)
+        why = "all of it lies as near to the console's mix as the mixes that the network learnt from"
+        if measure:
+            held_to = math.floor(100 * held_to) / 100
+            words = f"{measure} {distance:.2f}, at most {limits[measure]:.2f}"
+            why = f"all of it would lie farther from the console's mix than mixes it learnt from ({words})"
+            if held_to < network_share(plan):
+                plan = replace(plan, notices=(*plan.notices, _far(name, held_to, words)))
+        plan = _changed(plan, {"held_to": held_to}, why)
+    if 0 < console_share(plan) < 1 and plan.recipe.network.gain_db is None:
+        plan = _changed(plan, {"gain_db": gain_db}, "as loud as the console's mix, before they are added")
+    return plan
 
 
 def _changed(plan: MixPlan, change: dict[str, float], why: str) -> MixPlan:
@@ -83,3 +108,10 @@ def _strange(name: str, known: float) -> Notice:
     percent = f"{100 * known:.0f} %"
     message = f'{percent} of this song sounds like what "{name}" learnt from; the console makes the rest.'
     return Notice("W413", message)
+
+
+def _far(name: str, held_to: float, words: str) -> Notice:
+    message = (
+        f'"{name}" goes far from the console\'s mix ({words}); {100 * held_to:.0f} % of its mix are taken.'
+    )
+    return Notice("W414", message)

@@ -95,6 +95,7 @@ def result_document(result: MixResult) -> dict[str, Any]:
                 "sha256": network.sha256,
                 "amount": network.amount,
                 "familiarity": network.familiarity,
+                "held_to": network.held_to,
                 "gain_db": network.gain_db,
             }
         if result.status == "planned":

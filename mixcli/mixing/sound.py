@@ -45,9 +45,13 @@ def console_share(plan: MixPlan) -> float:
 
 
 def network_share(plan: MixPlan) -> float:
-    """How much there is of a network that makes the whole mix: its amount, as far as it knows such songs."""
+    """How much there is of a network that makes the whole mix.
+
+    That is its amount, as far as it knows such songs, and not more than it is held to.
+    """
     network = plan.recipe.network
-    return network.amount * (1.0 if network.familiarity is None else network.familiarity)
+    share = network.amount * (1.0 if network.familiarity is None else network.familiarity)
+    return share if network.held_to is None else min(share, network.held_to)
 
 
 def render_sound(plan: MixPlan, on_progress: Progress | None = None) -> Iterator[SoundBlock]:

@@ -20,7 +20,7 @@ from mixcli.models.familiarity import N_VALUES, Familiarity
 from mixcli.models.foreign import is_toolkit, read_toolkit
 from mixcli.models.mix_demucs import MixDemucs
 from mixcli.models.mix_wave_u_net import MixWaveUNet
-from mixcli.models.model_file import Distances, ModelFile, parse_part, read_text
+from mixcli.models.model_file import Distances, Limits, ModelFile, parse_part, read_text
 from mixcli.models.model_paths import CHECKPOINTS, find_model
 from mixcli.models.network import Network
 from mixcli.models.settings import MixDemucsSettings, MixWaveUNetSettings, ModelSettings, ToolkitSettings
@@ -34,7 +34,8 @@ MEAN, COVARIANCE = "familiarity.mean", "familiarity.covariance"  # beside the we
 class TrainedModel:
     """What mixing needs of a model. `sha256` is of the file that the weights came from.
 
-    `familiarity` is what it has heard in training, where that is known.
+    `familiarity` is what it has heard in training, `limits` how far from the console's mix those mixes lay
+    that it learnt from, where that is known.
     """
 
     settings: ModelSettings
@@ -42,6 +43,7 @@ class TrainedModel:
     sha256: str
     name: str
     familiarity: Familiarity | None = None
+    limits: Limits | None = None
 
 
 def build_model(settings: ModelSettings) -> Network:
@@ -65,6 +67,7 @@ def save_model(
     *,
     half: bool = False,
     familiarity: Familiarity | None = None,
+    limits: Limits | None = None,
 ) -> None:
     """Write `path` (`NAME.safetensors`) and `NAME.json` beside it, each whole or not at all.
 
@@ -90,7 +93,7 @@ def save_model(
         weights[COVARIANCE] = torch.tensor(familiarity.covariance_DD, dtype=torch.float32)
     content = safetensors.torch.save(weights, metadata={"format": "mixcli.model/1"})
     sha256 = hashlib.sha256(content).hexdigest()
-    about = ModelFile(weights_sha256=sha256, settings=settings, familiarity=distances)
+    about = ModelFile(weights_sha256=sha256, settings=settings, familiarity=distances, limits=limits)
     with atomic_output(path) as partial:
         partial.write_bytes(content)
     with atomic_output(path.with_suffix(".json")) as partial:
@@ -120,7 +123,7 @@ def load_model(model: str | Path) -> TrainedModel:
         raise CheckpointError(message, code="E404", hint="copy both files of the model again")
     familiarity = _familiarity(about.familiarity, weights, path)
     module = _module(about.settings, weights, path)
-    return TrainedModel(about.settings, module, sha256, _name(path), familiarity)
+    return TrainedModel(about.settings, module, sha256, _name(path), familiarity, about.limits)
 
 
 def load_checkpoint(path: Path, inputs: tuple[str, ...] | None = None) -> TrainedModel:

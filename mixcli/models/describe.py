@@ -34,6 +34,7 @@ def describe(model: TrainedModel) -> dict[str, Any]:
         "reach": None if isinstance(network, MixDemucs) else network.reach,
         "network": settings.network.model_dump(),
         "familiarity": None if known is None else {"near": round(known.near, 3), "far": round(known.far, 3)},
+        "limits": None if model.limits is None else model.limits.model_dump(),
         "licence": settings.licence,
         "data": settings.data,
     }

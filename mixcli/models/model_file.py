@@ -29,6 +29,24 @@ class Distances(ModelPart):
         return self
 
 
+class Limits(ModelPart):
+    """How far from the console's mix the mix of a network may lie, by the measures of nearness.
+
+    None: no limit by this measure.
+    """
+
+    tone_db: float | None = Field(None, gt=0, allow_inf_nan=False)
+    width_db: float | None = Field(None, gt=0, allow_inf_nan=False)
+    image_db: float | None = Field(None, gt=0, allow_inf_nan=False)
+    dynamics_db: float | None = Field(None, gt=0, allow_inf_nan=False)
+    spectra_db: float | None = Field(None, gt=0, allow_inf_nan=False)
+    features: float | None = Field(None, gt=0, allow_inf_nan=False)
+
+    def by_measure(self) -> dict[str, float]:
+        """The limits that there are."""
+        return {key: value for key, value in self.model_dump().items() if value is not None}
+
+
 class ModelFile(ModelPart):
     """The JSON file of a model. `weights_sha256` ties it to the file of the weights.
 
@@ -39,6 +57,7 @@ class ModelFile(ModelPart):
     weights_sha256: str = Field(pattern="^[0-9a-f]{64}$")
     settings: ModelSettings
     familiarity: Distances | None = None
+    limits: Limits | None = None
 
 
 def read_text(path: Path) -> str:

@@ -129,12 +129,16 @@ def si_sdr_db(mix_CT: Tensor, target_CT: Tensor) -> float | None:
     return float(10 * ratio.log10())
 
 
-def residual_energy(residual_BKCT: Tensor, buses_BKCT: Tensor) -> Tensor:
-    """Energy of the residuals as a share of their buses', summed over the buses that sound, `[B]`."""
+def residual_cost(residual_BKCT: Tensor, buses_BKCT: Tensor) -> Tensor:
+    """What residuals cost, `[B]`: ln(1 + r), r being energy over the bus', summed over the buses that sound.
+
+    That is r where the residual is small. In a piece that has but the end of a note of a bus r can be
+    thousands, which would be all that a batch learns from.
+    """
     energy_BK = buses_BKCT.square().sum(dim=(2, 3))
     sounds_BK = energy_BK > POWER_FLOOR * buses_BKCT.shape[-1]
     share_BK = residual_BKCT.square().sum(dim=(2, 3)) / energy_BK.clamp(min=POWER_FLOOR)
-    return torch.where(sounds_BK, share_BK, torch.zeros_like(share_BK)).sum(dim=1)
+    return torch.where(sounds_BK, share_BK, torch.zeros_like(share_BK)).log1p().sum(dim=1)
 
 
 def _norm(magnitudes_BNM: Tensor) -> Tensor:

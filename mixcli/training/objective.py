@@ -16,7 +16,7 @@ from mixcli.training.losses import (
     left_right_stft,
     log_distortion,
     matched_gain,
-    residual_energy,
+    residual_cost,
     sum_difference_stft,
 )
 
@@ -61,5 +61,5 @@ def loss_per_piece(made: MadeMix, target_BCT: Tensor, settings: TrainSettings) -
     if settings.sides:
         loss_B = loss_B + settings.sides * left_right_stft(mix_BCT, target_BCT, spectra)
     if settings.residual and made.residual_BKCT is not None and made.buses_BKCT is not None:
-        loss_B = loss_B + settings.residual * residual_energy(made.residual_BKCT, made.buses_BKCT)
+        loss_B = loss_B + settings.residual * residual_cost(made.residual_BKCT, made.buses_BKCT)
     return loss_B

@@ -18,10 +18,12 @@ from mixcli import __version__
 from mixcli.audio.output import atomic_output
 from mixcli.models.checkpoint import load_model, save_model
 from mixcli.models.familiarity import Familiarity
+from mixcli.models.model_file import Limits
 from mixcli.models.network import Network
 from mixcli.training.checkpoints import fingerprint, save_weights
 from mixcli.training.curve import write_curve
 from mixcli.training.heard import learn_familiarity
+from mixcli.training.limits import learn_limits
 from mixcli.training.prepared_song import PreparedSong
 from mixcli.training.request import Stepped, TrainRequest, Validated
 from mixcli.training.samples import write_samples
@@ -49,6 +51,7 @@ class RunFolder:
         self._rows: list[Row] = []
         self._losses: list[float] = []
         self._familiarity: Familiarity | None = None
+        self._limits: Limits | None = None
         self._board: Board | None = None
         self._open = ExitStack()
 
@@ -70,6 +73,7 @@ class RunFolder:
         if not self._writes:
             return
         self._familiarity = learn_familiarity(self._songs, self._request.model)
+        self._limits = learn_limits(self._songs, self._request.model)
         step = state.progress.step
         if step:
             self._adopt_best(state)
@@ -145,7 +149,8 @@ class RunFolder:
 
     def _save_model(self, network: Network) -> None:
         path = self.model_path / "model.safetensors"
-        save_model(path, network, self._request.model, familiarity=self._familiarity)
+        model = self._request.model
+        save_model(path, network, model, familiarity=self._familiarity, limits=self._limits)
 
     def _row(self, step: int, epoch: int, lr: float, gradient: float | None) -> Row:
         loss = sum(self._losses) / len(self._losses) if self._losses else None
