@@ -86,6 +86,7 @@ class TrainSettings(Settings):
     sdr: float = Field(0.0, ge=0, le=100, description="weight of the error's energy, as -SDR in dB / 10")
     stft: float = Field(1.0, ge=0, le=100, description="weight of the spectra of sum and difference")
     sides: float = Field(0.0, ge=0, le=100, description="weight of the same on left and right by themselves")
+    features: float = Field(0.0, ge=0, le=100, description="weight of levels, width and spectra as a whole")
     residual: float = Field(0.0, ge=0, le=100, description="weight of the residual, against its bus")
     stft_sizes: tuple[Annotated[int, Field(ge=16, le=65_536)], ...] = Field(
         (512, 2048, 8192), min_length=1, max_length=8, description="samples of the windows"

@@ -22,6 +22,7 @@ from mixcli.training.losses import (
     stft_distance,
     sum_difference_stft,
 )
+from mixcli.training.mix_features import WEIGHTS, feature_distance, mix_features
 from mixcli.training.objective import loss_per_piece, make_mix
 
 
@@ -180,6 +181,48 @@ def test_the_bound_is_the_one_that_mixing_applies(n_samples):
     assert np.abs(expected_KTC - residual_KTC).max() > 0.1  # it does something
 
 
+def test_the_features_of_sines_are_those_of_closed_forms():
+    """1 kHz left at 0.5, 5 kHz right at 0.1: Bark bands 9 (920 to 1080 Hz) and 19 (4,400 to 5,300 Hz)."""
+    time_s = torch.arange(2 * 44_100, dtype=torch.float64) / 44_100
+    left_T = 0.5 * torch.sin(2 * math.pi * 1_000 * time_s)
+    right_T = 0.1 * torch.sin(2 * math.pi * 5_000 * time_s)
+    found = mix_features(torch.stack([left_T, right_T])[None], 44_100)
+    assert found["rms"][0].numpy() == pytest.approx([0.5 / 2**0.5, 0.1 / 2**0.5], rel=1e-4)
+    assert found["crest_db"][0].numpy() == pytest.approx([3.01, 3.01], abs=0.01)
+    assert found["width"].item() == pytest.approx(1, abs=1e-4)  # one channel each: not a thing in common
+    assert found["imbalance"].item() == pytest.approx((0.01 - 0.25) / (0.01 + 0.25), rel=1e-4)
+    bark_BD = found["bark"][0].reshape(2, 24)
+    for bands_D in bark_BD:  # the same in the sum and in the difference
+        assert set(bands_D.topk(2).indices.tolist()) == {8, 18}
+        # The main lobe of a Hann window sums to the same, within 5 %, wherever a sine lies between bins.
+        n_bins = [len(range(math.ceil(low * 32_768 / 44_100), math.ceil(high * 32_768 / 44_100)))
+                  for low, high in ((920, 1080), (4400, 5300))]  # fmt: skip
+        sums = torch.exp(bands_D[[8, 18]]) * torch.tensor(n_bins)
+        assert float(sums[0] / sums[1]) == pytest.approx(5, rel=0.05)
+
+
+def test_features_are_blind_to_when_and_to_the_order_of_things_but_not_to_what_a_mix_is_like():
+    rng = np.random.default_rng(3)
+    target_BCT = torch.from_numpy(0.1 * rng.standard_normal((1, 2, 120_000)))
+    later_BCT = target_BCT.roll(30_011, dims=2)
+    assert float(feature_distance(later_BCT, target_BCT, 44_100)) < 1e-3
+    assert float(sum_difference_stft(later_BCT, target_BCT, Spectra((512,)))) > 1
+    assert float(feature_distance(target_BCT, target_BCT, 44_100)) == 0
+    mono_BCT = target_BCT.mean(dim=1, keepdim=True).expand(-1, 2, -1)
+    # 1 of width, and in the side's bands the logarithm of what is there against 1e-8 (its floor).
+    assert float(feature_distance(mono_BCT, target_BCT, 44_100)) > WEIGHTS["width"] * 0.9
+    half_BCT = target_BCT / 2
+    by_hand = WEIGHTS["rms"] * 0.05**2 + WEIGHTS["bark"] * math.log(2) ** 2
+    assert float(feature_distance(half_BCT, target_BCT, 44_100)) == pytest.approx(by_hand, rel=1e-3)
+
+
+@pytest.mark.parametrize("sample_rate", [8_000, 44_100, 96_000])
+def test_bands_above_half_the_rate_are_left_out(sample_rate):
+    mix_BCT = noise(1, 2, 40_000)
+    n_bands = {8_000: 18, 44_100: 24, 96_000: 24}[sample_rate]  # the last of 18 begins at 3,700 Hz
+    assert mix_features(mix_BCT, sample_rate)["bark"].shape == (1, 2 * n_bands)
+
+
 def test_the_gradients_are_those_of_the_functions():
     target_BCT = noise(1, 2, 48)
     mix_BCT = (target_BCT + 0.3 * noise(1, 2, 48, seed=3)).requires_grad_()
@@ -193,12 +236,15 @@ def test_the_gradients_are_those_of_the_functions():
     assert check(
         lambda mix: sum_difference_stft(mix * matched_gain(mix, target_BCT), target_BCT, spectra), mix_BCT
     )
+    assert check(lambda mix: feature_distance(mix, target_BCT, 44_100), mix_BCT)
     assert check(lambda residual: bound_residual(residual, buses_BKCT, 400), residual_BKCT)
     assert check(lambda residual: residual_cost(residual, buses_BKCT), residual_BKCT)
 
 
 def test_no_gradient_is_lost_or_infinite_where_all_is_silent_or_equal():
-    settings = TrainSettings(l1=1, sdr=1, stft=1, sides=1, residual=1, gain_match=True, stft_sizes=(64,))
+    settings = TrainSettings(
+        l1=1, sdr=1, stft=1, sides=1, features=1, residual=1, gain_match=True, stft_sizes=(64,)
+    )
     inputs_BKT = torch.zeros(1, 18, 200)
     for target_BCT in (torch.zeros(1, 2, 200), noise(1, 2, 200, dtype=torch.float32)):
         residual_BKT = torch.zeros(1, 16, 200, requires_grad=True)
@@ -224,10 +270,12 @@ def test_the_loss_is_the_weighted_sum_of_its_terms(pair):
     made = make_mix(mix_BCT, mix_BCT, PAPER)
     sizes = {"stft_sizes": (512, 128), "stft_hop": 0.5}
     spectra = Spectra((512, 128), 0.5)
-    whole_B = loss_per_piece(made, target_BCT, TrainSettings(l1=0.3, sdr=0.9, stft=2, sides=0.7, **sizes))
+    weights = {"l1": 0.3, "sdr": 0.9, "stft": 2, "sides": 0.7, "features": 0.4}
+    whole_B = loss_per_piece(made, target_BCT, TrainSettings(**weights, **sizes))
     expected_B = 0.3 * l1(mix_BCT, target_BCT) + 2 * sum_difference_stft(mix_BCT, target_BCT, spectra)
     expected_B = expected_B + 0.9 * log_distortion(mix_BCT, target_BCT)
     expected_B = expected_B + 0.7 * left_right_stft(mix_BCT, target_BCT, spectra)
+    expected_B = expected_B + 0.4 * feature_distance(mix_BCT, target_BCT, PAPER.sample_rate)
     assert torch.allclose(whole_B, expected_B)
     matched_B = loss_per_piece(
         make_mix(5 * mix_BCT, mix_BCT, PAPER), target_BCT, TrainSettings(gain_match=True, **sizes)

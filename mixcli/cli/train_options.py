@@ -68,8 +68,8 @@ Loss = Annotated[
     str | None,
     typer.Option(
         "--loss",
-        metavar="l1|sdr|stft|l1+stft",
-        help="By samples (sdr: every piece alike), by spectra of sum and difference, or both.",
+        metavar="l1|sdr|stft|features|l1+stft",
+        help="By samples (sdr: every piece alike), spectra of sum and difference, or what a mix is like.",
         rich_help_panel=TRAINING,
     ),
 ]

@@ -21,6 +21,7 @@ LOSSES = {
     "l1": {"l1": 1.0},
     "sdr": {"sdr": 1.0},
     "stft": {"stft": 1.0},
+    "features": {"features": 1.0},
     "l1+stft": {"l1": 1.0, "stft": 1.0},
 }
 
@@ -93,7 +94,7 @@ def asked_settings(options: TrainOptions) -> tuple[dict[str, Any], dict[str, Any
     asked |= typed
     if options.loss is not None:
         weights = LOSSES[parse_choice("--loss", options.loss, tuple(LOSSES))]
-        asked |= dict.fromkeys(("l1", "sdr", "stft", "sides"), 0.0) | weights
+        asked |= dict.fromkeys(("l1", "sdr", "stft", "sides", "features"), 0.0) | weights
     asked |= {key: value for key, value in named.items() if value is not None}
     changes |= typed_changes
     about_model = {"sample_rate": options.sample_rate, "licence": options.licence}

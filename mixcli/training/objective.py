@@ -19,6 +19,7 @@ from mixcli.training.losses import (
     residual_cost,
     sum_difference_stft,
 )
+from mixcli.training.mix_features import feature_distance
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class MadeMix:
     """A mix `[B, C, T]`, and where a network worked behind the console its raw residuals and their buses."""
 
     mix_BCT: Tensor
+    sample_rate: int
     residual_BKCT: Tensor | None = None
     buses_BKCT: Tensor | None = None
 
@@ -37,12 +39,13 @@ def make_mix(output_BCT: Tensor, inputs_BKT: Tensor, model: ModelSettings) -> Ma
     bounded against their buses and added to the console's mix, the last two inputs.
     """
     if model.outputs == "mix":
-        return MadeMix(output_BCT)
+        return MadeMix(output_BCT, model.sample_rate)
     n_batch, n_channels, n_samples = output_BCT.shape
     residual_BKCT = output_BCT.reshape(n_batch, n_channels // 2, 2, n_samples)
     buses_BKCT = inputs_BKT[:, :-2].reshape(residual_BKCT.shape)
     bounded_BKCT = bound_residual(residual_BKCT, buses_BKCT, model.sample_rate)
-    return MadeMix(inputs_BKT[:, -2:] + bounded_BKCT.sum(dim=1), residual_BKCT, buses_BKCT)
+    mix_BCT = inputs_BKT[:, -2:] + bounded_BKCT.sum(dim=1)
+    return MadeMix(mix_BCT, model.sample_rate, residual_BKCT, buses_BKCT)
 
 
 def loss_per_piece(made: MadeMix, target_BCT: Tensor, settings: TrainSettings) -> Tensor:
@@ -60,6 +63,8 @@ def loss_per_piece(made: MadeMix, target_BCT: Tensor, settings: TrainSettings) -
         loss_B = loss_B + settings.stft * sum_difference_stft(mix_BCT, target_BCT, spectra)
     if settings.sides:
         loss_B = loss_B + settings.sides * left_right_stft(mix_BCT, target_BCT, spectra)
+    if settings.features:
+        loss_B = loss_B + settings.features * feature_distance(mix_BCT, target_BCT, made.sample_rate)
     if settings.residual and made.residual_BKCT is not None and made.buses_BKCT is not None:
         loss_B = loss_B + settings.residual * residual_cost(made.residual_BKCT, made.buses_BKCT)
     return loss_B
