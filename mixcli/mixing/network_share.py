@@ -87,7 +87,8 @@ def _compared(plan: MixPlan, name: str, limits: dict[str, float], on_progress: P
         why = "all of it lies as near to the console's mix as the mixes that the network learnt from"
         if measure:
             held_to = math.floor(100 * held_to) / 100
-            words = f"{measure} {distance:.2f}, at most {limits[measure]:.2f}"
+            unit = " dB" if measure.endswith("_db") else ""
+            words = f"{measure.removesuffix('_db')} {distance:.2f}{unit}, at most {limits[measure]:.2f}"
             why = f"all of it would lie farther from the console's mix than mixes it learnt from ({words})"
             if held_to < network_share(plan):
                 plan = replace(plan, notices=(*plan.notices, _far(name, held_to, words)))
