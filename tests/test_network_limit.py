@@ -190,7 +190,7 @@ def test_a_mix_is_held_so_near_to_the_console_s(run, drums):
     assert "held to" not in err
     all_db = tone_apart(free_TC, console_TC)
     assert all_db > 1
-    wide_TC, wide, err = mixed(run, folder, "-m", model(tone_db=all_db / 0.9 + 0.1), "-o", "wide")
+    wide_TC, wide, err = mixed(run, folder, "-m", model(tone_db=all_db / 0.85 + 0.1), "-o", "wide")
     assert (wide["model"]["held_to"], wide["model"]["gain_db"]) == (1.0, None)
     assert np.array_equal(wide_TC, free_TC)
     assert "held to" not in err
@@ -201,16 +201,16 @@ def test_a_mix_is_held_so_near_to_the_console_s(run, drums):
     assert 0 < share < 1
     assert f"× 1, held to {100 * share:.0f} %)" in err
     assert [w["code"] for w in held["warnings"] if w["code"].startswith("W41")] == ["W414"]
-    assert tone_apart(held_TC, console_TC) <= 0.9 * limit + 1e-3
+    assert tone_apart(held_TC, console_TC) <= 0.85 * limit + 1e-3
     gain = 10 ** (held["model"]["gain_db"] / 20)
     assert np.abs(held_TC - ((1 - share) * console_TC + share * gain * free_TC)).max() <= 1e-6
     more_TC = (0.96 - share) * console_TC + (share + 0.04) * gain * free_TC
-    assert tone_apart(more_TC, console_TC) > 0.9 * limit
+    assert tone_apart(more_TC, console_TC) > 0.85 * limit
 
     # Half of it lies within the limit by itself, or is held to the same share.
     half_TC, half, _ = mixed(run, folder, "-m", model(tone_db=limit), "--amount", "0.5", "-o", "half")
     assert half["model"]["held_to"] == share
-    assert tone_apart(half_TC, console_TC) <= 0.9 * limit + 1e-3
+    assert tone_apart(half_TC, console_TC) <= 0.85 * limit + 1e-3
 
 
 def test_a_recipe_keeps_what_a_mix_was_held_to_and_can_let_it_go(run, drums):
