@@ -68,3 +68,16 @@ def test_a_reduction_that_has_died_away_is_exactly_none():
     n_hops = math.ceil(math.log(9 / SETTLED_DB) * 20 / HOP_MS)
     assert reached_M[: n_hops - 20].all()
     assert not reached_M[n_hops + 1 :].any()
+
+
+@pytest.mark.parametrize("n_at_once", [1, 7, 20_000])
+def test_a_reduction_that_has_reached_a_steady_target_is_exactly_that(n_at_once):
+    target_M = np.repeat([18.0, 3.0, 18.0], [300, 200, 20_000])
+    smoother = Smoother(100, 1, RATE, start_db=18.0)  # an expander closes, opens a little and closes again
+    parts = [smoother.push(target_M[start : start + n_at_once]) for start in range(0, 20_500, n_at_once)]
+    reached_M = np.concatenate(parts)
+    assert np.abs(reached_M - by_definition(target_M, 100, 1, 18.0)).max() < 1e-9
+    assert np.all(reached_M[:300] == 18)
+    n_hops = math.ceil(math.log(15 / 1e-12) * 100 / HOP_MS)
+    assert np.all(reached_M[500 : 500 + n_hops - 200] < 18)
+    assert np.all(reached_M[500 + n_hops + 20 :] == 18)

@@ -12,6 +12,8 @@ from mixcli.audio.hops import control_hop
 
 # A reduction that goes to zero has ended here: the gain is 1 and the samples pass bit for bit.
 SETTLED_DB = 1e-3
+# A reduction so near to another target has reached it: all that is left is rounding.
+REACHED_DB = 1e-12
 # A run of the smoother ends where e to the minus this is left of its start, or after so many hops.
 SMALLEST_SHARE = 460.0
 LONGEST_RUN, SHORTEST_RUN = 4096, 128
@@ -38,6 +40,7 @@ class Smoother:
         fastest_ms = min(up_ms, down_ms)
         self._longest_run = min(LONGEST_RUN, int(SMALLEST_SHARE * fastest_ms / hop_ms))
         self._now = start_db
+        self._rests = True  # until the target is another
         self._begin_run()
 
     def push(self, target_M: Levels) -> Levels:
@@ -49,12 +52,14 @@ class Smoother:
         """
         if self._longest_run < SHORTEST_RUN:
             return self._each(target_M)
-        reached_M = np.zeros(len(target_M))
+        reached_M = np.empty(len(target_M))
         place = 0
         while place < len(target_M):
-            if self._now == 0:  # at rest: to the next target that is not
-                wanted_M = target_M[place:] > 0
-                place += int(np.argmax(wanted_M)) if wanted_M.any() else len(wanted_M)
+            if self._rests:
+                moved_M = target_M[place:] != self._now
+                n_resting = int(np.argmax(moved_M)) if moved_M.any() else len(moved_M)
+                reached_M[place : place + n_resting] = self._now
+                place += n_resting
                 if place == len(target_M):
                     break
                 self._begin_run()
@@ -68,12 +73,13 @@ class Smoother:
         self._start, self._share, self._gained, self._n_run = self._now, 1.0, 0.0, 0
 
     def _settle(self, target_M: Levels, reached_M: Levels) -> int:
-        """Go on from what was reached, which is zero from where it rests; how many hops were used."""
+        """Go on from what was reached, the target itself where it rests; how many hops were used."""
         n_used = len(target_M)
-        settled_M = (target_M == 0) & (reached_M < SETTLED_DB)
-        if settled_M.any():
+        settled_M = np.abs(reached_M - target_M) < np.where(target_M == 0, SETTLED_DB, REACHED_DB)
+        self._rests = bool(settled_M.any())
+        if self._rests:
             n_used = int(np.argmax(settled_M)) + 1
-            reached_M[n_used - 1 :] = 0.0
+            reached_M[n_used - 1] = target_M[n_used - 1]
         self._now = float(reached_M[n_used - 1])
         if self._n_run >= self._longest_run:
             self._begin_run()
@@ -82,9 +88,7 @@ class Smoother:
     def _follow(self, target_M: Levels) -> Levels:
         """The reductions of a run's next hops, [M]."""
         reached_M, n_done = np.empty(len(target_M)), 0
-        is_up_M = target_M > np.concatenate(
-            [[self._now], target_M[:-1]]
-        )  # the first is right, the rest a guess
+        is_up_M = self._guess(target_M)
         for _ in range(MOST_ROUNDS):
             factor_M = np.where(is_up_M[n_done:], self._up, self._down)
             share_M = factor_M.copy()
@@ -106,6 +110,13 @@ class Smoother:
                 return reached_M
         reached_M[n_done:] = self._follow_each(target_M[n_done:])
         return reached_M
+
+    def _guess(self, target_M: Levels) -> NDArray[np.bool_]:
+        """Which hops go up, [M]: right for the first; the rest as the target went when it last moved."""
+        before_M = np.concatenate([[self._now], target_M[:-1]])
+        last_moved_M = np.maximum.accumulate(np.where(target_M != before_M, np.arange(len(target_M)), 0))
+        is_up_M: NDArray[np.bool_] = (target_M > before_M)[last_moved_M]
+        return is_up_M
 
     def _each(self, target_M: Levels) -> Levels:
         """The definition, hop by hop: for times that are short beside a hop."""
