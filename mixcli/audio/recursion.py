@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 # Sizes for which one product is small enough that the BLAS library makes it in the calling thread (fewer than
 # 2^18 multiplications), and always of the same shape, so that it is rounded the same however a stream is cut.
 PIECE = 32  # samples
-PIECES = 32  # of a run
-RUNS = 8  # of a grid
+PIECES = 8  # of a run
+RUNS = 32  # of a grid
 ROWS = 128  # pieces of one product
 GRID = PIECE * PIECES * RUNS  # samples
 DOUBLINGS = 30  # a billion samples: every filter has died away

@@ -48,3 +48,15 @@ class StreamResampler:
         chunk_TC = np.ascontiguousarray(block_TC, dtype=np.float32)
         resampled_TC: NDArray[np.float32] = self._stream.resample_chunk(chunk_TC)
         return resampled_TC
+
+
+def resampled(signal_CT: NDArray[np.float32], from_rate: int, to_rate: int) -> NDArray[np.float32]:
+    """A whole sound, [C, T], at another rate: the samples of `StreamResampler`, in little more than half its time."""
+    if from_rate == to_rate:
+        return signal_CT
+    n_channels, n_samples = signal_CT.shape
+    # The zeros give the sample that rounding up needs. Channel by channel nothing has to be interleaved.
+    known_CT = np.zeros((n_channels, n_samples + 2 * -(-from_rate // to_rate)), np.float32)
+    known_CT[:, :n_samples] = signal_CT
+    resampled_TC: NDArray[np.float32] = soxr.resample(known_CT.T, from_rate, to_rate, quality="HQ")
+    return resampled_TC.T[:, : -(-n_samples * to_rate // from_rate)]
