@@ -6,7 +6,7 @@ import soxr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mixcli.audio.resample import StreamResampler
+from mixcli.audio.resample import StreamResampler, resampled
 
 RATES = [
     (44_100, 48_000),
@@ -53,6 +53,16 @@ def test_a_stream_equals_the_resampler_at_one_go(from_rate, to_rate):
 def test_the_samples_do_not_depend_on_the_blocks(rates, sizes):
     signal_TC = np.random.default_rng(2).standard_normal((3001, 2)).astype(np.float32)
     assert np.array_equal(in_blocks(signal_TC, *rates, sizes), in_blocks(signal_TC, *rates, []))
+
+
+@pytest.mark.parametrize(
+    ("from_rate", "to_rate"), [*RATES, (47_321, 44_100), (39_877, 44_100), (8_000, 8_000)]
+)
+@pytest.mark.parametrize(("n_channels", "n_samples"), [(1, 1), (3, 17), (8, 4001)])
+def test_a_sound_in_one_piece_equals_the_stream(from_rate, to_rate, n_channels, n_samples):
+    signal_TC = np.random.default_rng(4).standard_normal((n_samples, n_channels)).astype(np.float32)
+    expected_TC = in_blocks(signal_TC, from_rate, to_rate, [])
+    assert np.array_equal(resampled(np.ascontiguousarray(signal_TC.T), from_rate, to_rate).T, expected_TC)
 
 
 def test_single_samples_give_the_same_as_one_block():

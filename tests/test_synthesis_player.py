@@ -58,7 +58,9 @@ def test_each_hit_lands_on_its_sample_in_its_own_microphone(tmp_path, rng):
     pieces = {piece: bank.hits(files, tuple(range(8))) for piece, files in kit.pieces.items()}
     strokes = [Stroke(0.25, 36, 127), Stroke(0.5, 38, 127), Stroke(0.75, 42, 127)]
     played = place(strokes, pieces, start_s=0.1, n_samples=RATE, rng=rng, jitter=False)
-    samples = {piece: [hit.samples_MT for hit in hits] for piece, hits in pieces.items()}
+    samples = {
+        (piece, number): hit.samples_MT for piece, hits in pieces.items() for number, hit in enumerate(hits)
+    }
     gains = dict.fromkeys(pieces, np.ones(8, np.float32))
     lines_MT = sound(played.hits, samples, gains, RATE)
     for microphone, time_s in enumerate((0.15, 0.4, 0.65)):
@@ -71,7 +73,7 @@ def test_each_hit_lands_on_its_sample_in_its_own_microphone(tmp_path, rng):
 def test_overlapping_hits_add_up(tmp_path, rng):
     kit = read_kit(make_kit(tmp_path / "kit"))
     pieces = {"kick": SoundBank().hits(kit.pieces["kick"], (0,))}
-    samples = {"kick": [hit.samples_MT for hit in pieces["kick"]]}
+    samples = {("kick", number): hit.samples_MT for number, hit in enumerate(pieces["kick"])}
     once, twice = (
         sound(
             place([Stroke(t, 36, 127) for t in times], pieces, start_s=0, n_samples=9_000, rng=rng,

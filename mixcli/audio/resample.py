@@ -51,7 +51,10 @@ class StreamResampler:
 
 
 def resampled(signal_CT: NDArray[np.float32], from_rate: int, to_rate: int) -> NDArray[np.float32]:
-    """A whole sound, [C, T], at another rate: the samples of `StreamResampler`, in little more than half its time."""
+    """A whole sound, [C, T], at another rate, in little more than half the time of `StreamResampler`.
+
+    The samples are the same, bit for bit.
+    """
     if from_rate == to_rate:
         return signal_CT
     n_channels, n_samples = signal_CT.shape

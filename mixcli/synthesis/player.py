@@ -98,21 +98,35 @@ def choose(
     return number, 10 ** ((heard_db - level_db) / 20)
 
 
+def heard_of(played: Sequence[PlacedHit], n_samples: int) -> dict[tuple[str, int], int]:
+    """The hits that are heard in a session, by piece and number, and how many samples of each at most."""
+    heard: dict[tuple[str, int], int] = {}
+    for hit in played:
+        n_left = n_samples - hit.start
+        n_heard = n_left if hit.n_most is None else min(n_left, hit.n_most)
+        which = hit.piece, hit.number
+        heard[which] = max(n_heard, heard.get(which, 0))
+    return heard
+
+
 def sound(
     played: Sequence[PlacedHit],
-    pieces: Mapping[str, Sequence[Samples]],
+    hits: Mapping[tuple[str, int], Samples],
     gains: Mapping[str, NDArray[np.float32]],
     n_samples: int,
 ) -> Samples:
-    """All hits added up, [M, T]; `pieces` holds their samples [M, T], `gains` a gain per microphone [M]."""
+    """All hits added up, [M, T].
+
+    `hits` holds the samples [M, T] of each by piece and number, `gains` a gain per microphone, [M].
+    """
     n_microphones = len(next(iter(gains.values())))
     lines_MT = np.zeros((n_microphones, n_samples), np.float32)
-    longest = max((each.shape[1] for piece in pieces.values() for each in piece), default=0)
+    longest = max((each.shape[1] for each in hits.values()), default=0)
     work_MT = np.empty((n_microphones, longest), np.float32)  # one for all: fresh memory costs as much again
     n_fade = round(CHOKE_S * SAMPLE_RATE)
     fade_T = np.linspace(1, 0, n_fade, dtype=np.float32)
     for hit in played:
-        samples_MT = pieces[hit.piece][hit.number]
+        samples_MT = hits[hit.piece, hit.number]
         n_hit = samples_MT.shape[1]
         n_most = n_hit if hit.n_most is None else min(n_hit, hit.n_most)
         first, last = max(0, -hit.start), min(n_most, n_samples - hit.start)

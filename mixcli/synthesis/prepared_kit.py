@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mixcli.audio.resample import StreamResampler
+from mixcli.audio.resample import resampled
 from mixcli.synthesis.kit import Kit
 from mixcli.synthesis.material import Material
 from mixcli.synthesis.note_map import OVERHEADS, own_input
@@ -18,6 +18,7 @@ from mixcli.synthesis.sound_bank import LOUDNESS_S, SAMPLE_RATE, Hit, SoundBank
 
 SNARE = "snare"
 ONSET_SHARE = 0.1  # of a hit's peak: where it begins
+BEYOND = 4096  # samples of a hit after the last that is heard: more than a resampler hears at once
 LOUDEST_OVER_SNARE_DB = 6.0  # in the overheads; samples of cymbals are often recorded hotter than they are
 
 Samples = NDArray[np.float32]
@@ -72,15 +73,18 @@ def balance_gains(prepared: PreparedKit, setup: Setup) -> dict[str, NDArray[np.f
     return gains
 
 
-def retuned(samples_MT: Samples, piece: str, setup: Setup) -> Samples:
-    """A hit played back faster or slower, as its family of pieces is tuned in this setup."""
+def retuned(samples_MT: Samples, piece: str, setup: Setup, n_heard: int) -> Samples:
+    """A hit played back faster or slower, as its family of pieces is tuned in this setup.
+
+    Of a hit that is cut off after `n_heard` samples there are a few thousand more.
+    """
     family = piece.split("_")[0]
     semitones = setup.semitones[family if family in (*SKINS, *METAL) else "cymbals"]
     if semitones == 0:
         return samples_MT
     recorded_at = round(SAMPLE_RATE * 2 ** (semitones / 12))
-    resampler = StreamResampler(recorded_at, SAMPLE_RATE, len(samples_MT))
-    return np.ascontiguousarray(resampler.push(np.ascontiguousarray(samples_MT.T), last=True).T)
+    n_needed = -(-n_heard * recorded_at // SAMPLE_RATE) + BEYOND
+    return resampled(samples_MT[:, :n_needed], recorded_at, SAMPLE_RATE)
 
 
 def _changed_snare(

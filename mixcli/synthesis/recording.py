@@ -17,7 +17,7 @@ from mixcli.synthesis.kit import Kit
 from mixcli.synthesis.material import Material
 from mixcli.synthesis.midi import Stroke
 from mixcli.synthesis.note_map import DRUM_INPUTS, OVERHEADS, ROOMS, own_input
-from mixcli.synthesis.player import PlacedHit, place, sound
+from mixcli.synthesis.player import PlacedHit, heard_of, place, sound
 from mixcli.synthesis.prepared_kit import SNARE, balance_gains, prepare_kit, retuned
 from mixcli.synthesis.setup import Setup, one_of
 from mixcli.synthesis.sound_bank import SAMPLE_RATE, Hit, SoundBank
@@ -59,13 +59,9 @@ def record(
     wanted = (*DRUM_INPUTS, *(ROOMS if rooms else ()))
     prepared = prepare_kit(kit, wanted, setup, material, bank)
     played = place(strokes, prepared.pieces, start_s=start_s, n_samples=n_samples, rng=rng)
-    used = {(hit.piece, hit.number) for hit in played.hits}
     samples = {
-        piece: [
-            retuned(hit.samples_MT, piece, setup) if (piece, number) in used else hit.samples_MT
-            for number, hit in enumerate(hits)
-        ]
-        for piece, hits in prepared.pieces.items()
+        (piece, number): retuned(prepared.pieces[piece][number].samples_MT, piece, setup, n_heard)
+        for (piece, number), n_heard in heard_of(played.hits, n_samples).items()
     }
     lines_MT = sound(played.hits, samples, balance_gains(prepared, setup), n_samples)
     stems = dict(zip(prepared.inputs, lines_MT, strict=True))

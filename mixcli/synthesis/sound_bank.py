@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from mixcli.audio.headers import read_info
 from mixcli.audio.opening import cut_short, open_regular, open_sound
-from mixcli.audio.resample import StreamResampler
+from mixcli.audio.resample import resampled
 from mixcli.synthesis.kit import HitFile, Kit, SnarePack, read_kit, read_snare_pack
 from mixcli.synthesis.material import Material, find_material
 
@@ -95,5 +95,4 @@ def _read(path: Path) -> Samples:
         samples_TC: Samples = sound.read(info.n_samples, dtype="float32", always_2d=True)
     if len(samples_TC) < info.n_samples:
         raise cut_short(path, f"{info.n_samples:,} samples promised, {len(samples_TC):,} there")
-    resampler = StreamResampler(info.sample_rate, SAMPLE_RATE, info.n_channels)
-    return np.ascontiguousarray(resampler.push(samples_TC, last=True).T)
+    return np.ascontiguousarray(resampled(samples_TC.T, info.sample_rate, SAMPLE_RATE))
