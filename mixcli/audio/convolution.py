@@ -77,7 +77,7 @@ class StreamConvolver:
         pieces_CPT = np.ndarray(shape, known_CT.dtype, known_CT, strides=strides)
         spectra_CPF: Spectra = rfft(pieces_CPT, axis=2)
         if len(spectra_CPF) < self.n_outputs:
-            spectra_CPF = np.repeat(spectra_CPF, self.n_outputs, axis=0)
+            return spectra_CPF * self._spectrum_CF[:, None]
         spectra_CPF *= self._spectrum_CF[:, None]
         return spectra_CPF
 

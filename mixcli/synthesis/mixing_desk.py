@@ -21,7 +21,7 @@ from mixcli.audio.reverb import reverb_impulse_response
 from mixcli.synthesis.decisions import Decisions, Plate, Strip
 from mixcli.synthesis.setup import one_of
 from mixcli.synthesis.sound_bank import SAMPLE_RATE, SoundBank
-from mixcli.synthesis.tone import BLOCK, Tone, toned
+from mixcli.synthesis.tone import BLOCK, Tone, peak_of, toned
 
 PLATE_MOST_S = 1.6  # of a plate's response: no mix of drums lets it ring longer
 PLATE_FADE_S = 0.3
@@ -47,63 +47,72 @@ def pan_gains(pan: float) -> tuple[float, float]:
 
 def mix_dry(stems: Mapping[str, Samples], decisions: Decisions) -> FinishedMix:
     """Levels, polarity and panning alone: a sum of the microphones with one gain each per channel."""
-    sum_TC = _silence(stems)
+    sum_CT = _silence(stems, 2)
     for name, strip in decisions.strips.items():
-        _add_panned(sum_TC, stems[name] * np.float32(strip.polarity * db_to_gain(strip.gain_db)), strip.pan)
-    return normalised(sum_TC, decisions.peak_dbfs)
+        gain = np.float32(strip.polarity * db_to_gain(strip.gain_db))
+        for part in _parts(sum_CT):
+            _add_panned(sum_CT[:, part], stems[name][part] * gain, strip.pan)
+    return normalised(sum_CT.T, decisions.peak_dbfs)
 
 
 def mix_wet(
     stems: Mapping[str, Samples], decisions: Decisions, plates: Sequence[Path], bank: SoundBank
 ) -> FinishedMix:
     """The whole mix: equaliser, expander and compressor of each microphone, plate, bus compressor."""
-    sum_TC, send_T = _silence(stems), np.zeros(len(next(iter(stems.values()))), np.float32)
+    sum_CT, send_T = _silence(stems, 2), _silence(stems, 1)[0]
     for name, strip in decisions.strips.items():
         send_gain = 0.0 if strip.send_db is None else db_to_gain(strip.send_db)
-        for start, processed_T in _processed(stems[name], strip):
-            stop = start + len(processed_T)
-            _add_panned(sum_TC[start:stop], processed_T, strip.pan)
+        for part, processed_T in _processed(stems[name], strip):
+            _add_panned(sum_CT[:, part], processed_T, strip.pan)
             if send_gain:
-                send_T[start:stop] += processed_T * np.float32(send_gain)
+                send_T[part] += processed_T * np.float32(send_gain)
     if send_T.any():
-        sum_TC += plate_return(send_T, decisions.plate, plates, bank)
-    return normalised(glued(sum_TC, decisions.bus), decisions.peak_dbfs)
+        sum_CT += plate_return(send_T, decisions.plate, plates, bank).T
+    return normalised(glued(sum_CT.T, decisions.bus), decisions.peak_dbfs)
 
 
 def glued(sum_TC: Samples, settings: CompressorSettings) -> Samples:
     """The sum through the compressor of the bus."""
-    blocks = [sum_TC[start : start + BLOCK] for start in range(0, len(sum_TC), BLOCK)]
     detector = LevelDetector("rms", SAMPLE_RATE, 2)
-    levels_M = np.concatenate([detector.push(block_TC) for block_TC in blocks])
+    levels_M = np.concatenate([detector.push(sum_TC[part]) for part in _parts(sum_TC.T)])
     if not len(levels_M):
         return sum_TC
     loud_db = float(np.percentile(levels_M, BUS_LOUD))
     compressor = Compressor(replace(settings, threshold_db=loud_db + settings.threshold_db), SAMPLE_RATE, 2)
-    return np.concatenate([compressor.push(block_TC) for block_TC in blocks])
+    glued_TC = np.empty_like(sum_TC)
+    for part in _parts(sum_TC.T):
+        glued_TC[part] = compressor.push(sum_TC[part])
+    return glued_TC
 
 
-def _silence(stems: Mapping[str, Samples]) -> Samples:
-    return np.zeros((len(next(iter(stems.values()))), 2), np.float32)
+def _silence(stems: Mapping[str, Samples], n_channels: int) -> Samples:
+    """Silence as long as the microphones; channels that lie in one piece are summed in half of the time."""
+    return np.zeros((n_channels, len(next(iter(stems.values())))), np.float32)
 
 
-def _processed(stem_T: Samples, strip: Strip) -> Iterator[tuple[int, Samples]]:
-    """What a strip makes of its microphone before the pan, in blocks from their starts on."""
+def _parts(signal_CT: Samples) -> list[slice]:
+    """Blocks of a signal."""
+    return [slice(start, start + BLOCK) for start in range(0, signal_CT.shape[1], BLOCK)]
+
+
+def _processed(stem_T: Samples, strip: Strip) -> Iterator[tuple[slice, Samples]]:
+    """What a strip makes of its microphone before the pan, in blocks and where they lie."""
     tone = Tone(strip.bands, SAMPLE_RATE, 1)
     expander = Expander(strip.expander, SAMPLE_RATE, 1) if strip.expander else None
     compressor = Compressor(strip.compressor, SAMPLE_RATE, 1) if strip.compressor else None
     gain = np.float32(strip.polarity * db_to_gain(strip.gain_db))
-    for start in range(0, len(stem_T), BLOCK):
-        block_TC = stem_T[start : start + BLOCK, None]
+    for part in _parts(stem_T[None]):
+        block_TC = stem_T[part, None]
         if expander is not None:
             block_TC = expander.push(block_TC)
         if compressor is not None:
             block_TC = compressor.push(block_TC)
-        yield start, tone.push(np.ascontiguousarray(block_TC.T))[0] * gain
+        yield part, tone.push(np.ascontiguousarray(block_TC.T))[0] * gain
 
 
-def _add_panned(sum_TC: Samples, signal_T: Samples, pan: float) -> None:
+def _add_panned(sum_CT: Samples, signal_T: Samples, pan: float) -> None:
     for channel, gain in enumerate(pan_gains(pan)):
-        sum_TC[:, channel] += signal_T * np.float32(gain)
+        sum_CT[channel] += signal_T * np.float32(gain)
 
 
 def plate_return(send_T: Samples, plate: Plate, plates: Sequence[Path], bank: SoundBank) -> Samples:
@@ -128,6 +137,6 @@ def plate_return(send_T: Samples, plate: Plate, plates: Sequence[Path], bank: So
 
 def normalised(sum_TC: Samples, peak_dbfs: float) -> FinishedMix:
     """A mix brought to a peak; silence stays."""
-    peak = float(np.abs(sum_TC).max(initial=0.0))
+    peak = peak_of(sum_TC)
     gain = db_to_gain(peak_dbfs) / peak if peak else 1.0
-    return FinishedMix(sum_TC * np.float32(gain), gain)
+    return FinishedMix(np.multiply(sum_TC, np.float32(gain), order="C"), gain)

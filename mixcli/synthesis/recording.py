@@ -21,7 +21,7 @@ from mixcli.synthesis.player import PlacedHit, heard_of, place, sound
 from mixcli.synthesis.prepared_kit import SNARE, balance_gains, prepare_kit, retuned
 from mixcli.synthesis.setup import Setup, one_of
 from mixcli.synthesis.sound_bank import SAMPLE_RATE, Hit, SoundBank
-from mixcli.synthesis.tone import toned
+from mixcli.synthesis.tone import peak_of, toned
 
 HIGHEST_DBFS = -1.0  # no preamplifier is turned up further: the take would have clipped
 OWN_ROOM_S = 0.4  # the decay of a room of our own, where none is given
@@ -64,9 +64,8 @@ def record(
         for (piece, number), n_heard in heard_of(played.hits, n_samples).items()
     }
     lines_MT = sound(played.hits, samples, balance_gains(prepared, setup), n_samples)
-    stems = dict(zip(prepared.inputs, lines_MT, strict=True))
     loudest_snare = _loudest(prepared.pieces, prepared.inputs)
-    stems = _through_setup(stems, setup, material, bank, loudest_snare)
+    stems = _through_setup(lines_MT, prepared.inputs, setup, material, bank, loudest_snare)
     stems = {name: stems.get(name, np.zeros(n_samples, np.float32)) for name in wanted}
     if setup.mirrored:
         for left, right in (OVERHEADS, ROOMS):
@@ -88,23 +87,29 @@ def _loudest(pieces: Mapping[str, Sequence[Hit]], inputs: Sequence[str]) -> floa
 
 
 def _through_setup(
-    stems: Mapping[str, Samples], setup: Setup, material: Material, bank: SoundBank, loudest_snare: float
+    lines_MT: Samples,
+    inputs: Sequence[str],
+    setup: Setup,
+    material: Material,
+    bank: SoundBank,
+    loudest_snare: float,
 ) -> dict[str, Samples]:
     """Tone, room, polarity and preamplifier of every microphone; a matched pair is set as one."""
     made: dict[str, Samples] = {}
-    singles = [(name,) for name in stems if name not in (*OVERHEADS, *ROOMS)]
+    singles = [(name,) for name in inputs if name not in (*OVERHEADS, *ROOMS)]
     for names in (OVERHEADS, ROOMS, *singles):
-        if names[0] not in stems:
+        if names[0] not in inputs:
             continue
-        signal_CT = toned(np.stack([stems[name] for name in names]), [setup.tone[names[0]]], SAMPLE_RATE)
+        first = inputs.index(names[0])  # the sides of a pair are neighbours
+        signal_CT = toned(lines_MT[first : first + len(names)], [setup.tone[names[0]]], SAMPLE_RATE)
         gain = setup.polarity[names[0]] * db_to_gain(setup.preamp_db[names[0]])
         if names[0] in OVERHEADS:
             signal_CT += _room(signal_CT.T, setup, material, bank).T
             gain = db_to_gain(setup.overhead_snare_dbfs) / loudest_snare if loudest_snare else 1.0
-        peak = float(np.abs(signal_CT).max(initial=0.0)) * abs(gain)
+        peak = peak_of(signal_CT) * abs(gain)
         gain *= min(1.0, db_to_gain(HIGHEST_DBFS) / peak) if peak else 1.0
-        for side, name in enumerate(names):
-            made[name] = signal_CT[side] * np.float32(gain)
+        signal_CT *= np.float32(gain)
+        made |= dict(zip(names, signal_CT, strict=True))
     return made
 
 

@@ -1,4 +1,4 @@
-"""Equaliser bands over a whole sound at once, as the console's equaliser sounds, in half of its time.
+"""Equaliser bands over a whole sound, as the console's equaliser sounds, in half of its time; a sound's peak.
 
 Legend: T samples, C channels.
 """
@@ -43,3 +43,8 @@ def toned(signal_CT: Samples, bands: Sequence[EqualiserBand], sample_rate: int) 
     for start in range(0, signal_CT.shape[1], BLOCK):
         made_CT[:, start : start + BLOCK] = tone.push(signal_CT[:, start : start + BLOCK])
     return made_CT
+
+
+def peak_of(signal: Samples) -> float:
+    """The highest absolute sample; 0 where there is none."""
+    return float(max(signal.max(initial=0.0), -signal.min(initial=0.0)))
