@@ -20,6 +20,7 @@ RUNS = 32  # of a grid
 ROWS = 128  # pieces of one product
 GRID = PIECE * PIECES * RUNS  # samples
 DOUBLINGS = 30  # a billion samples: every filter has died away
+LATE, EARLY = np.indices((PIECE, PIECE))
 APART = 1e-10
 NEGLIGIBLE = 1e-20  # a state below -400 dBFS is set to zero before it decays into slow denormals
 
@@ -38,11 +39,10 @@ class FilterMatrices:
         self.dtype = np.dtype(np.float64 if double else np.float32)
         step_NN, in_N, out_N, through = _balanced(*_state_space(sos_S6))
         powers = _powers(step_NN, PIECE)
-        response_L = np.array([through, *(out_N @ power @ in_N for power in powers[: PIECE - 1])])
-        late, early = np.indices((PIECE, PIECE))
-        own_LL = np.where(late >= early, response_L[late - early], 0.0)
         left_LN = np.array([out_N @ power for power in powers[:PIECE]])
         added_LN = np.array([power @ in_N for power in powers[PIECE - 1 :: -1]])
+        response_L = np.array([through, *(left_N @ in_N for left_N in left_LN[: PIECE - 1])])
+        own_LL = np.where(LATE >= EARLY, response_L[LATE - EARLY], 0.0)
         self.piece_to_output = _clean(own_LL.T).astype(self.dtype)
         self.state_to_output = _clean(left_LN.T).astype(self.dtype)
         self.piece_to_state = _clean(added_LN).astype(self.dtype)
@@ -89,10 +89,11 @@ class _Chain:
     def __init__(self, step_NN: States, length: int) -> None:
         powers = _powers(step_NN, length)
         n_states = len(step_NN)
-        source, target = np.indices((length, length + 1))
-        delayed = np.array([np.zeros_like(step_NN), *powers])  # after no step at all, nothing has come in yet
-        along = delayed[np.maximum(target - source, 0)].transpose(0, 3, 1, 2)
-        self._along = _clean(along.reshape(length * n_states, -1))
+        # What comes in at a step is in the states after it: zeros before, then the powers.
+        delayed = np.zeros((2 * length, n_states, n_states))
+        delayed[length:] = _clean(np.array(powers[:length]).transpose(0, 2, 1))
+        of_sources = np.lib.stride_tricks.sliding_window_view(delayed, length + 1, axis=0)[::-1]
+        self._along = of_sources.transpose(0, 1, 3, 2).reshape(length * n_states, -1)
         self._start = _clean(np.concatenate([power.T for power in powers], axis=1))
         self._shape = (length + 1, n_states)
         self.power_NN = powers[length]
@@ -140,6 +141,8 @@ def _balanced(
     for _ in range(DOUBLINGS):  # the sum of power · in · in' · power' over all powers
         spread_NN = spread_NN + power_NN @ spread_NN @ power_NN.T
         power_NN = power_NN @ power_NN
+        if not power_NN.any():
+            break
     level_N = np.sqrt(np.where(np.diag(spread_NN) > 0, np.diag(spread_NN), 1.0))
     # One section may undo another: then a state hangs on the others, and a little of its own keeps it apart.
     likeness_NN = spread_NN / np.outer(level_N, level_N) + APART * np.eye(len(level_N))

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from mixcli.synthesis.note_map import OVERHEADS
 from mixcli.synthesis.recording import Recording
 from mixcli.synthesis.sound_bank import SAMPLE_RATE
+from mixcli.synthesis.tone import peak_of
 
 HIT_S = 0.06  # from the onset on: what a hit's level and peak are of
 LOUD, SOFT = 75.0, 25.0  # percentiles of the hits of a song
@@ -39,10 +40,12 @@ class Heard:
 def listen(recording: Recording) -> dict[str, Heard]:
     """Listen to every microphone whose pieces are played at all; the overheads hear all hits."""
     heard = {}
+    all_H = recording.onsets.get(OVERHEADS[0], np.zeros(0, np.int64))
+    in_overheads = [_energies(recording.stems[side], all_H) for side in OVERHEADS]
     for name, onsets_H in recording.onsets.items():
         if name not in recording.stems or not recording.stems[name].any():
             continue
-        left_H, right_H = (_energies(recording.stems[side], onsets_H) for side in OVERHEADS)
+        left_H, right_H = (energies_H[np.searchsorted(all_H, onsets_H)] for energies_H in in_overheads)
         both_H = (left_H + right_H) / 2
         own_H = both_H if name in OVERHEADS else _energies(recording.stems[name], onsets_H)
         peaks_H = _peaks(recording.stems[name], onsets_H)
@@ -76,7 +79,7 @@ def _db(energies_H: Levels) -> Levels:
 
 def _peaks(stem_T: NDArray[np.float32], onsets_H: NDArray[np.int64]) -> Levels:
     n_hit = round(HIT_S * SAMPLE_RATE)
-    peaks = [float(np.abs(stem_T[onset : onset + n_hit]).max(initial=0.0)) for onset in onsets_H.tolist()]
+    peaks = [peak_of(stem_T[onset : onset + n_hit]) for onset in onsets_H.tolist()]
     return 20 * np.log10(np.maximum(peaks, 1e-6))
 
 

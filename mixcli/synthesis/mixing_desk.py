@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixcli.audio.compressor import Compressor, CompressorSettings
-from mixcli.audio.convolution import StreamConvolver
+from mixcli.audio.convolution import LONGEST_HOP, StreamConvolver
 from mixcli.audio.decibels import db_to_gain
 from mixcli.audio.dynamics import LevelDetector
-from mixcli.audio.equaliser import EqualiserBand
+from mixcli.audio.equaliser import EqualiserBand, settling_samples
 from mixcli.audio.expander import Expander
 from mixcli.audio.reverb import reverb_impulse_response
 from mixcli.synthesis.decisions import Decisions, Plate, Strip
@@ -25,6 +25,7 @@ from mixcli.synthesis.tone import BLOCK, Tone, peak_of, toned
 
 PLATE_MOST_S = 1.6  # of a plate's response: no mix of drums lets it ring longer
 PLATE_FADE_S = 0.3
+PLATE_BLOCK = 4 * LONGEST_HOP  # samples: four transforms are made in little more than the time of one
 OWN_PLATE_SEED = 140
 BUS_LOUD = 90.0  # percentile of the levels of the sum that the threshold of the bus is counted from
 
@@ -131,8 +132,17 @@ def plate_return(send_T: Samples, plate: Plate, plates: Sequence[Path], bank: So
             SAMPLE_RATE, kind="plate", decay_s=plate.decay_s, pre_delay_ms=plate.pre_delay_ms,
             low_cut_hz=100.0, high_cut_hz=12_000.0, seed=OWN_PLATE_SEED,
         )  # fmt: skip
-    low_cut = EqualiserBand("high_pass", plate.low_cut_hz)
-    return StreamConvolver(response_TC, 1).push(toned(send_T[None], [low_cut], SAMPLE_RATE).T)
+    # The low cut is made part of the response: that is the shorter of both sounds.
+    low_cut = [EqualiserBand("high_pass", plate.low_cut_hz)]
+    response_CT = np.pad(response_TC.T, ((0, 0), (0, settling_samples(low_cut, SAMPLE_RATE))))
+    convolver = StreamConvolver(toned(response_CT, low_cut, SAMPLE_RATE).T, 1)
+    return_CT = np.empty((2, len(send_T)), np.float32)
+    for start in range(
+        0, len(send_T), PLATE_BLOCK
+    ):  # what is transformed at once stays nearer to the processor
+        part = slice(start, start + PLATE_BLOCK)
+        return_CT[:, part] = convolver.push(send_T[part, None]).T
+    return return_CT.T
 
 
 def normalised(sum_TC: Samples, peak_dbfs: float) -> FinishedMix:

@@ -16,7 +16,7 @@ from mixcli.synthesis.sound_bank import SAMPLE_RATE, Hit
 
 VELOCITY_DB = 40.0  # of the logarithm of velocity / 127. SOURCE: MIDI Manufacturers Association, DLS Level 1
 LEFT_AFTER_GAIN_DB = 1.5  # how far off the level of its velocity a hit may sound
-JITTER_SHARES = (0.25, 0.5, 0.25)  # of one step softer, the nearest, one step louder
+JITTER_BOUNDS = (0.25, 0.75)  # of a draw from 0 to 1: below it one step softer, above it one louder
 SAME_STEP_DB = 0.5  # hits nearer than that in level are round robins of one step
 TAIL_S = 4.0  # what rang before the first sample may be heard after it
 CHOKE_S = 0.03  # the time in which a new hit of the hi-hat ends the last one
@@ -90,11 +90,14 @@ def choose(
     # Round robins first: hits of one step are as good as each other.
     distance_db = np.abs(levels_db - wanted_db)
     nearest = np.flatnonzero(distance_db <= distance_db.min() + SAME_STEP_DB)
-    step = int(rng.choice((-1, 0, 1), p=JITTER_SHARES)) if jitter else 0
-    number = int(rng.choice(nearest)) if jitter else int(np.argmin(distance_db))
-    number = int(np.clip(number + step, 0, len(hits) - 1))
+    if jitter:
+        step = int(np.searchsorted(JITTER_BOUNDS, rng.random(), side="right")) - 1
+        number = int(nearest[rng.integers(len(nearest))]) + step
+    else:
+        number = int(np.argmin(distance_db))
+    number = min(max(number, 0), len(hits) - 1)
     level_db = float(levels_db[number])
-    heard_db = float(np.clip(level_db, wanted_db - LEFT_AFTER_GAIN_DB, wanted_db + LEFT_AFTER_GAIN_DB))
+    heard_db = min(max(level_db, wanted_db - LEFT_AFTER_GAIN_DB), wanted_db + LEFT_AFTER_GAIN_DB)
     return number, 10 ** ((heard_db - level_db) / 20)
 
 
