@@ -4,7 +4,7 @@
 
 FOLDER holds kits, performances and impulse responses (docs/synthesis.md). Published mixes of the drum set
 that the paper's network was trained on: the dry mix taken for the wet one 9.4 dB SI-SDR, crest about 22 dB,
-side over mid about -15 dB. Times are of the processor, not the clock.
+side over mid about -15 dB. Speeds are by the processor's time, not the clock.
 """
 
 import argparse
@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+from mixcli.freed_memory import keep_freed_memory
 from mixcli.synthesis.sessions import SoundBank, read_source, render, session_plans
 
 
@@ -48,21 +49,22 @@ def main():
     parser.add_argument("--seconds", type=float, default=20.0)
     parser.add_argument("--write", type=Path, help="write the sessions as WAV files here")
     given = parser.parse_args()
+    keep_freed_memory()  # as the command does
     wet = read_source(
         f"synth:drums={given.folder},seed={given.seed},sessions={given.sessions},longest={given.seconds}"
     )
     bank = SoundBank()
-    values, unplayed, cpu_s, audio_s = defaultdict(list), 0, 0.0, 0.0
+    values, unplayed, cpu_s, audio_s = defaultdict(list), 0, defaultdict(float), defaultdict(float)
     for number, plan in enumerate(session_plans(wet)):
-        start_s = time.process_time()
-        session = render(plan, bank)
-        if number >= given.sessions // 3:  # by then the kits are decoded
-            cpu_s += time.process_time() - start_s
-            audio_s += plan.n_samples / plan.sample_rate
-        dry, usual = (
-            render(replace(plan, options=replace(wet, **change)), bank)
-            for change in ({"wet": False}, {"taste": 0.0})
-        )
+        made = {}
+        for name, change in (("wet", {}), ("dry", {"wet": False}), ("usual", {"taste": 0.0})):
+            start_s = time.process_time()
+            made[name] = render(replace(plan, options=replace(wet, **change)), bank)
+            if number >= given.sessions // 3:  # by then the kits are decoded
+                for place in ("all kits", plan.kit.name):
+                    cpu_s[name, place] += time.process_time() - start_s
+                    audio_s[name, place] += plan.n_samples / plan.sample_rate
+        session, dry, usual = made["wet"], made["dry"], made["usual"]
         if not session.decisions.strips:
             print(f"{plan.name}: nothing is played")
             continue
@@ -87,7 +89,10 @@ def main():
         spread = f"{np.median(found):6.1f} [{min(found):.1f}..{max(found):.1f}]"
         print(f"{place:20} {name:28} {spread} n {len(found)}")
     print(f"strokes without a piece: {unplayed}")
-    print(f"speed: {audio_s / cpu_s:.0f} s of sound per processor second, wet, samples decoded before")
+    for name, place in sorted(cpu_s):
+        if name != "usual":
+            speed = audio_s[name, place] / cpu_s[name, place]
+            print(f"{place:20} {name}: {speed:.0f} s of sound per processor second, samples decoded before")
 
 
 if __name__ == "__main__":

@@ -76,10 +76,9 @@ class StreamConvolver:
         shape, strides = (len(known_CT), n_pieces, self._n_fft), (channel, self._hop * sample, sample)
         pieces_CPT = np.ndarray(shape, known_CT.dtype, known_CT, strides=strides)
         spectra_CPF: Spectra = rfft(pieces_CPT, axis=2)
-        if len(spectra_CPF) < self.n_outputs:
-            return spectra_CPF * self._spectrum_CF[:, None]
-        spectra_CPF *= self._spectrum_CF[:, None]
-        return spectra_CPF
+        into_CPF = spectra_CPF if len(spectra_CPF) == self.n_outputs else None
+        filtered_CPF: Spectra = np.multiply(spectra_CPF, self._spectrum_CF[:, None], out=into_CPF)
+        return filtered_CPF
 
 
 def filtered_block(spectra_CPF: Spectra, n_taps: int, n_samples: int) -> Block:

@@ -17,7 +17,7 @@ from mixcli.synthesis.decisions import Decisions
 Kind = Literal["drums", "band"]
 Samples = NDArray[np.float32]
 
-MAKE = "1"  # of what a plan renders to: counted up when the same plan would give other samples
+MAKE = "1"  # of what a plan renders to: counted up when the same plan would give more than other rounding
 
 
 @dataclass(frozen=True, kw_only=True)
