@@ -16,7 +16,7 @@ from mixcli.mixing.request import Progress
 from mixcli.mixing.sound import console_share, network_share, render_apart
 
 FAMILIAR = 0.95  # from here on a song counts as wholly known
-BEFORE_MASTER = 0.85  # of a limit: the limiter, which works otherwise on another mix, takes them farther apart
+BEFORE_MASTER = 0.85  # of a limit: the limiter works otherwise on another mix, and takes them apart
 BLOCK = 65_536
 
 
