@@ -62,6 +62,7 @@ def test_each_says_its_licence_and_what_it_learnt_from_and_would_know_it_again(n
     assert model.settings.licence == "Apache-2.0"
     assert "CC BY 4.0" in model.settings.data
     assert model.familiarity is not None
+    assert len(model.limits.by_measure()) == 6
 
 
 @pytest.mark.parametrize("name", installed_models())
