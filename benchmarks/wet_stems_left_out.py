@@ -1,12 +1,14 @@
 """Is a network trained on un-mixed stems nearer to an artist's mix than the console, which it works behind?
 
     python benchmarks/wet_stems_left_out.py STEMS_FOLDER --work DIR [--amount 1] [-- OPTIONS OF mixcli train]
+    python benchmarks/wet_stems_left_out.py STEMS_FOLDER --work DIR [--amount 1] --model RUN
 
 STEMS_FOLDER is that of rules_ablation.py; excerpts SONG-1, SONG-2 … are of one song. Each song is left out in
 turn: `mixcli train STEMS_FOLDER --wet-stems` learns from the others, and the song's excerpts, their stems in
 mono and equally loud, are mixed with the run and by the console alone. Printed are the median of every
 measure over all excerpts, and on how many of them the network is nearer than the console. A run that is there
-already in DIR is gone on with, or taken as it is where it is done.
+already in DIR is gone on with, or taken as it is where it is done. With --model one network, which has learnt
+from none of the songs, mixes them all.
 """
 
 import argparse
@@ -34,6 +36,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True, help="keeps runs, prepared songs and blind stems")
     parser.add_argument("--name", default="run", help="of the attempt")
     parser.add_argument("--amount", type=float, nargs="+", default=[1.0])
+    parser.add_argument("--model", type=Path, help="a network that has learnt from none of the songs")
     own, training = sys.argv[1:], []
     if "--" in own:
         own, training = own[: own.index("--")], own[own.index("--") + 1 :]
@@ -43,7 +46,7 @@ def main() -> None:
     ways = ["console", *(f"network × {amount:g}" for amount in asked.amount)]
     found: dict[str, list[dict[str, float]]] = {way: [] for way in ways}
     for song in songs:
-        run = trained(asked, song)
+        run = asked.model or trained(asked, song)
         for folder in folders:
             if folder.name.rsplit("-", 1)[0] != song:
                 continue
