@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 from scipy.signal import firwin, resample_poly
 
+from mixcli.audio.interpolation import PIECE, between_samples
+from mixcli.audio.peak_bounds import whole_stretches
 from mixcli.audio.true_peak import (
     METER_REACHES,
     REACH,
@@ -191,6 +193,15 @@ def test_any_cut_of_the_stream_gives_the_same_bits(rng):
             start = stop
         assert cut.finish() == whole.finish()
         assert cut.highest_dbtp == whole.highest_dbtp
+
+
+def test_a_piece_has_the_same_bits_whatever_else_is_interpolated(rng):
+    context_CT = whole_stretches(rng.standard_normal((9_000, 2)).astype(np.float32))
+    n_pieces = 2 * (context_CT.shape[1] // PIECE - 2)
+    all_RJT = between_samples(context_CT, np.arange(n_pieces), 8)
+    for n_asked in (1, 2, 7, 40, 300):
+        asked_J = np.sort(rng.choice(n_pieces, n_asked, replace=False))
+        assert np.array_equal(between_samples(context_CT, asked_J, 8), all_RJT[:, asked_J])
 
 
 def test_peaks_before_the_first_and_after_the_last_sample_are_seen():

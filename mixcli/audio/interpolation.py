@@ -14,8 +14,9 @@ REACH = 16  # samples on either side that an interpolated value depends on
 METER_REACHES = (REACH, 10, 6)
 KAISER_BETA = 5.0  # flat within 0.02 dB to 0.4 of the rate, -0.1 dB at 20 kHz of 44.1 kHz
 PIECE = REACH  # samples that are interpolated, or not, together; their taps end in the pieces beside them
-# So many make a product of less than 2^18 multiplications, which the BLAS library does in the calling thread;
-# and as the shape is always the same, so is the rounding.
+# So many make a product of less than 2^18 multiplications, which the BLAS library does in the calling thread.
+# How a row is rounded hangs on the shape of a product, which is always the same, and on some processors on
+# the row's number too: so that of a piece follows from where it lies, whatever else is interpolated with it.
 PIECES_AT_ONCE = 16
 
 
@@ -24,12 +25,15 @@ def between_samples(
 ) -> NDArray[np.float32]:
     """The highest magnitude from each sample of some pieces to the next, [R, J, PIECE].
 
-    `places_J` count all pieces of the channels' rows but the first and the last of each, row after row.
+    `places_J` count all pieces of the channels' rows but the first and the last of each, row after row; there
+    must be one. A piece has the same bits whatever others are asked for.
     """
     n_pieces = context_CT.shape[1] // PIECE - 2
     around_CJN = overlapping(context_CT, n_pieces, PIECE, 3 * PIECE)
-    n_products = -(-len(places_J) // PIECES_AT_ONCE)
-    filled_J = np.resize(places_J, n_products * PIECES_AT_ONCE)
+    rows_J = _rows(places_J)
+    n_products = int(rows_J.max()) // PIECES_AT_ONCE + 1
+    filled_J = np.full(n_products * PIECES_AT_ONCE, places_J[0])
+    filled_J[rows_J] = places_J
     around_JN = around_CJN[filled_J // n_pieces, filled_J % n_pieces]
     matrix = piece_matrix(factor)
     found_JRT = np.empty((len(filled_J), len(METER_REACHES), PIECE), np.float32)
@@ -38,7 +42,19 @@ def between_samples(
         between = around_JN[part] @ matrix
         np.abs(between, out=between)
         between.reshape(PIECES_AT_ONCE, factor - 1, *found_JRT.shape[1:]).max(axis=1, out=found_JRT[part])
-    return found_JRT[: len(places_J)].transpose(1, 0, 2)
+    return found_JRT[rows_J].transpose(1, 0, 2)
+
+
+def _rows(places_J: NDArray[np.intp]) -> NDArray[np.intp]:
+    """A row for each piece, [J], counted over all products: in its product the number of its place."""
+    numbers_J = places_J % PIECES_AT_ONCE
+    order_J = np.argsort(numbers_J, kind="stable")
+    counts = np.bincount(numbers_J, minlength=PIECES_AT_ONCE)
+    before_J = np.repeat(np.cumsum(counts) - counts, counts)
+    products_J = np.empty_like(order_J)
+    products_J[order_J] = np.arange(len(order_J)) - before_J
+    rows_J: NDArray[np.intp] = products_J * PIECES_AT_ONCE + numbers_J
+    return rows_J
 
 
 def overlapping(rows_CT: NDArray[np.float32], n_parts: int, step: int, length: int) -> NDArray[np.float32]:
